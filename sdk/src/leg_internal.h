@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside the leg loader.
+ *
+ *   leg.c      from an opened skeleton to a loaded one: bus maps, facet mask, verifier log
+ *   leg_map.c  maps that the object pins by name: adopted, or made anew when their shape changed
+ *   leg_link.c links: attach, pin, replace the one an earlier start left
+ *   leg_pin.c  files in the module's pin directory
+ */
+#ifndef PRISM_LEG_INTERNAL_H
+#define PRISM_LEG_INTERNAL_H
+
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <prism/leg.h>
+
+struct prism_leg {
+	struct prism_host *host;
+	char pin_dir[PATH_MAX];
+};
+
+static inline void leg__close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+static inline void leg__free(void *p)
+{
+	free(*(void **)p);
+}
+
+#define _cleanup_fd_ __attribute__((cleanup(leg__close_fd)))
+#define _cleanup_free_ __attribute__((cleanup(leg__free)))
+
+/* A pin's path. bpffs takes no name with a dot, C takes no name with a dash: "new-" can hit no map and no program. */
+int leg__pin_path(char *path, size_t size, const char *dir, const char *prefix, const char *name);
+/* Pins fd at path; what is pinned there goes at the same moment. Nothing is changed on failure. */
+int leg__pin_over(int fd, const char *path);
+/* Removes every file in dir. 0, or the first error; goes on after one. */
+int leg__unpin_all(const char *dir);
+
+/*
+ * Before load: each map with a pin goes under pin_dir. One whose pinned predecessor has another shape is not pinned by
+ * libbpf; *ret_renew (freed by the caller, n_renew long) lists those for leg__renew_maps() after load.
+ */
+int leg__place_maps(struct prism_host *host, struct bpf_object *object, const char *pin_dir,
+		    struct bpf_map ***ret_renew, size_t *ret_n);
+int leg__renew_maps(struct prism_host *host, const char *pin_dir, struct bpf_map *const *renew, size_t n);
+
+/* `const volatile __u32 prism_facet_mask` of the object, if it has one. */
+int leg__set_facet_mask(struct bpf_object *object, uint32_t mask);
+
+#endif

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <bpf/btf.h>
+#include <string.h>
+
+#include "leg_internal.h"
+
+/* Would libbpf take the pinned map for this one? A max_entries of 0 is filled in at load. */
+static bool same_shape(const struct bpf_map *map, const struct bpf_map_info *pinned)
+{
+	return pinned->type == bpf_map__type(map) && pinned->key_size == bpf_map__key_size(map) &&
+	       pinned->value_size == bpf_map__value_size(map) && pinned->map_flags == bpf_map__map_flags(map) &&
+	       pinned->map_extra == bpf_map__map_extra(map) &&
+	       (!bpf_map__max_entries(map) || pinned->max_entries == bpf_map__max_entries(map));
+}
+
+/* 1: nothing is pinned there, or a map that fits. 0: another shape, or not a map at all. */
+static int pin_fits(const struct bpf_map *map, const char *path)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	_cleanup_fd_ int fd = bpf_obj_get(path);
+
+	if (fd == -ENOENT)
+		return 1;
+	if (fd < 0)
+		return fd;
+	if (bpf_map_get_info_by_fd(fd, &info, &len) < 0)
+		return 0;
+	return same_shape(map, &info);
+}
+
+static int place_map(struct prism_host *host, struct bpf_map *map, const char *pin_dir)
+{
+	char path[PATH_MAX];
+	int r;
+
+	r = leg__pin_path(path, sizeof(path), pin_dir, "", bpf_map__name(map));
+	if (r < 0)
+		return r;
+	r = pin_fits(map, path);
+	if (r < 0)
+		return r;
+	if (!r)
+		prism_log(host, PRISM_LOG_WARNING,
+			  "pinned map %s has another shape than this build wants: it is made anew, its content is lost",
+			  path);
+	return bpf_map__set_pin_path(map, r ? path : NULL) ?: !r;
+}
+
+int leg__place_maps(struct prism_host *host, struct bpf_object *object, const char *pin_dir,
+		    struct bpf_map ***ret_renew, size_t *ret_n)
+{
+	_cleanup_free_ struct bpf_map **renew = NULL;
+	struct bpf_map *map;
+	size_t n = 0, all = 0;
+	int r;
+
+	bpf_object__for_each_map (map, object)
+		all++;
+	renew = calloc(all + 1, sizeof(*renew));
+	if (!renew)
+		return prism_fail(host, ENOMEM, "BPF load", "out of memory");
+	bpf_object__for_each_map (map, object) {
+		if (!bpf_map__pin_path(map))
+			continue;
+		r = place_map(host, map, pin_dir);
+		if (r < 0)
+			return prism_fail(host, -r, "BPF load", "the pin of map %s in %s cannot be used: %s",
+					  bpf_map__name(map), pin_dir, strerror(-r));
+		if (r)
+			renew[n++] = map;
+	}
+	*ret_renew = renew;
+	*ret_n = n;
+	renew = NULL;
+	return 0;
+}
+
+int leg__renew_maps(struct prism_host *host, const char *pin_dir, struct bpf_map *const *renew, size_t n)
+{
+	char path[PATH_MAX];
+	size_t i;
+	int r;
+
+	for (i = 0; i < n; i++) {
+		r = leg__pin_path(path, sizeof(path), pin_dir, "", bpf_map__name(renew[i]));
+		if (!r)
+			r = leg__pin_over(bpf_map__fd(renew[i]), path);
+		if (r < 0)
+			return prism_fail(host, -r, "BPF load", "cannot pin map %s in %s: %s", bpf_map__name(renew[i]),
+					  pin_dir, strerror(-r));
+	}
+	return 0;
+}
+
+static struct bpf_map *rodata_of(struct bpf_object *object)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map (map, object) {
+		const char *suffix = strchr(bpf_map__name(map), '.');
+
+		if (bpf_map__is_internal(map) && suffix && !strcmp(suffix, ".rodata"))
+			return map;
+	}
+	return NULL;
+}
+
+/* Offset of a variable in .rodata, -ENOENT if the object has none of that name. */
+static int rodata_offset(const struct btf *btf, const char *name, __u32 size)
+{
+	int section = btf__find_by_name_kind(btf, ".rodata", BTF_KIND_DATASEC);
+	const struct btf_var_secinfo *var;
+	const struct btf_type *t;
+	int i;
+
+	if (section < 0)
+		return -ENOENT;
+	t = btf__type_by_id(btf, section);
+	var = btf_var_secinfos(t);
+	for (i = 0; i < btf_vlen(t); i++, var++) {
+		const struct btf_type *v = btf__type_by_id(btf, var->type);
+
+		if (!strcmp(btf__name_by_offset(btf, v->name_off), name))
+			return var->size == size ? (int)var->offset : -EINVAL;
+	}
+	return -ENOENT;
+}
+
+int leg__set_facet_mask(struct bpf_object *object, uint32_t mask)
+{
+	struct bpf_map *map = rodata_of(object);
+	const struct btf *btf = bpf_object__btf(object);
+	size_t size;
+	char *data;
+	int at;
+
+	if (!map || !btf)
+		return 0;
+	at = rodata_offset(btf, "prism_facet_mask", sizeof(mask));
+	if (at < 0)
+		return at == -ENOENT ? 0 : at;
+	data = bpf_map__initial_value(map, &size);
+	if (!data || at + sizeof(mask) > size)
+		return -EINVAL;
+	memcpy(data + at, &mask, sizeof(mask));
+	return 0;
+}
