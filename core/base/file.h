@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Files as a whole: bounded reads, atomic writes. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+
+/* Reads at most max bytes (-EFBIG beyond); *ret_data gets a NUL past its end and is the caller's to free(). */
+int file_read(const char *path, size_t max, char **ret_data, size_t *ret_len, struct error *e);
+/* The same from an open fd; path is for messages. */
+int file_read_fd(int fd, const char *path, size_t max, char **ret_data, size_t *ret_len, struct error *e);
+/* Writes beside, fsyncs, renames over, fsyncs the directory: a reader sees the old content or the new one. */
+int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode, struct error *e);
+/* mkdir -p with mode for what is made. */
+int file_make_dirs(const char *path, mode_t mode, struct error *e);
+
+#endif
