@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A module's state, and everybody who is told when it changes: log, event stream, metrics, the rest of prismd. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/util.h"
+#include "host/set.h"
+
+static const char *const states[] = {
+	[MODULE_LISTED] = "listed",           [MODULE_PROBED] = "probed",     [MODULE_OPEN] = "open",
+	[MODULE_CONFIGURED] = "configured",   [MODULE_RUNNING] = "running",   [MODULE_STOPPING] = "stopping",
+	[MODULE_CLOSED] = "closed",           [MODULE_FAILED] = "failed",     [MODULE_UNSUPPORTED] = "unsupported",
+	[MODULE_QUARANTINED] = "quarantined", [MODULE_DISABLED] = "disabled",
+};
+
+const char *module_state_name(enum module_state state)
+{
+	return (size_t)state < ARRAY_SIZE(states) ? states[state] : "?";
+}
+
+static void put_event(struct module *m, const char *reason)
+{
+	const struct stream_tag tag = {.source = "prism", .type = "module"};
+	const struct prism_field fields[] = {
+		{.key = "module", .kind = PRISM_FIELD_TEXT, .v.text = m->name},
+		{.key = "state", .kind = PRISM_FIELD_TEXT, .v.text = module_state_name(m->state)},
+		{.key = "reason", .kind = PRISM_FIELD_TEXT, .v.text = reason},
+	};
+	const struct prism_event event = {
+		.size = sizeof(event),
+		.fields = fields,
+		.n_fields = reason[0] ? 3 : 2,
+		.field_size = sizeof(fields[0]),
+	};
+
+	if (m->owner->env.stream)
+		stream_put(m->owner->env.stream, &tag, &event);
+}
+
+static void count_state(struct module *m, enum module_state state, double value)
+{
+	char label[64];
+
+	if (!m->owner->env.metrics)
+		return;
+	snprintf(label, sizeof(label), "%s\t%s", m->name, module_state_name(state));
+	metric_set(m->owner->env.metrics, METRIC_MODULE_STATE, label, value);
+}
+
+static enum log_level level_of(const struct module *m)
+{
+	if (m->state == MODULE_FAILED || m->state == MODULE_QUARANTINED)
+		return LOG_LEVEL_ERROR;
+	if (m->state == MODULE_UNSUPPORTED)
+		return LOG_LEVEL_WARNING;
+	return m->state == MODULE_RUNNING || m->state == MODULE_DISABLED ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+}
+
+void module_enter(struct module *m, enum module_state state, const struct error *reason)
+{
+	struct host *host = m->owner;
+	char text[1400] = "";
+
+	count_state(m, m->state, 0);
+	m->state = state;
+	m->since_ns = monotonic_ns();
+	if (reason)
+		m->reason = *reason;
+	else
+		memset(&m->reason, 0, sizeof(m->reason));
+	count_state(m, state, m->listed ? 1 : 0);
+	if (m->reason.code)
+		error_format(&m->reason, text, sizeof(text));
+	log_line(level_of(m), m->room, "%s%s%s", module_state_name(state), text[0] ? ": " : "", text);
+	put_event(m, text);
+	if (host->env.state_changed)
+		host->env.state_changed(host->env.arg);
+}
