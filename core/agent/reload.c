@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading the configuration again: everything is checked before anything changes. */
+#include <errno.h>
+#include <string.h>
+
+#include "agent/agent.h"
+#include "agent/pipeline.h"
+#include "base/log.h"
+#include "base/util.h"
+#include "source/rules.h"
+
+/* Ends when the core has taken the new settings and the modules have come to rest, in whichever order. */
+struct reload {
+	struct agent *agent;
+	bool applied, rested;
+	void (*done)(void *arg);
+	void *arg;
+};
+
+static bool differs(const char *a, const char *b)
+{
+	return strcmp(a ? a : "", b ? b : "") != 0;
+}
+
+/* What only a new start can change; said, not ignored. */
+static void warn_restart(const struct settings *old, const struct settings *now)
+{
+	const struct {
+		const char *key;
+		bool changed;
+	} fixed[] = {
+		{"bus.dir", differs(old->bus_dir, now->bus_dir)},
+		{"bus.capacity", old->bus_capacity != now->bus_capacity},
+		{"bus.compat", old->bus_compat != now->bus_compat},
+		{"bus.stale_after", old->stale_after_ms != now->stale_after_ms},
+		{"node.state_dir", differs(old->state_dir, now->state_dir)},
+		{"node.nice", old->nice != now->nice},
+		{"sources.cgroup.root", differs(old->cgroup_root, now->cgroup_root)},
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(fixed); i++)
+		if (fixed[i].changed)
+			log_warning("config", "%s has changed: it takes effect when prismd is started again",
+				    fixed[i].key);
+}
+
+static bool same_list(const struct prism_node *a, const struct prism_node *b)
+{
+	uint32_t i;
+
+	if (!a || !b || a->n_child != b->n_child)
+		return a == b;
+	for (i = 0; i < a->n_child; i++)
+		if (differs(a->child[i]->text, b->child[i]->text))
+			return false;
+	return true;
+}
+
+static void apply_identity(struct agent *a, const struct settings *old)
+{
+	struct label_filter *filter;
+
+	identity_table_set_hold_back(a->identities, a->settings->hold_back_ms * NS_PER_MS);
+	if (same_list(old->label_exclude, a->settings->label_exclude) &&
+	    same_list(old->label_include, a->settings->label_include))
+		return;
+	if (agent_make_filter(a->settings, &filter) < 0) {
+		log_error("config", "out of memory: the label filters stay as they were");
+		return;
+	}
+	label_filter_free(a->label_filter);
+	a->label_filter = filter;
+	pipeline_refilter(a->pipeline);
+}
+
+static void apply(struct agent *a, const struct settings *old)
+{
+	struct problems p = {0};
+	unsigned int i;
+
+	log_setup(a->settings->log_level, a->settings->log_format);
+	warn_restart(old, a->settings);
+	stream_resize(a->stream, a->settings->event_buffer);
+	apply_identity(a, old);
+	for (i = 0; i < a->n_sources; i++)
+		if (a->source[i]->ops->configure(a->source[i], a->settings, &p) < 0)
+			log_error("config", "source %s keeps its old configuration: %s", a->source[i]->ops->name,
+				  p.n ? p.list[0].text : "out of memory");
+	problems_done(&p);
+	pipeline_flush(a->pipeline);
+	agent_start_timers(a);
+	if (a->on_reload)
+		a->on_reload(a);
+}
+
+static void finish(struct reload *reload)
+{
+	struct agent *a = reload->agent;
+
+	if (!reload->applied || !reload->rested)
+		return;
+	settings_free(TAKE_PTR(a->retired));
+	if (!a->stopping)
+		pipeline_facets_changed(a->pipeline, 0);
+	if (reload->done)
+		reload->done(reload->arg);
+	free(reload);
+}
+
+static void modules_rested(void *arg)
+{
+	struct reload *reload = arg;
+
+	reload->rested = true;
+	finish(reload);
+}
+
+static int refuse(struct agent *a, struct problems *p, int code)
+{
+	metric_add(a->metrics, METRIC_CONFIG_RELOADS, "failed", 1);
+	if (p->n)
+		a->last_reload = p->list[0];
+	else
+		error_set(&a->last_reload, -code, "reload", "%s", strerror(-code));
+	return code;
+}
+
+int agent_reload(struct agent *a, struct problems *p, void (*done)(void *arg), void *arg)
+{
+	struct settings *now = NULL, *old = a->settings;
+	struct reload *reload;
+	struct rules *rules;
+	int r;
+
+	if (a->retired || a->stopping)
+		return problems_add(p, EBUSY, "reload", "another reload is still being carried out; try again");
+	r = settings_load(&a->settings_source, &now, p);
+	if (r < 0)
+		return refuse(a, p, r);
+	r = rules_compile(now->rules, &rules, p);
+	if (r == 0) {
+		rules_free(rules);
+		reload = calloc(1, sizeof(*reload));
+		r = reload ? 0 : -ENOMEM;
+	}
+	if (r == 0) {
+		*reload = (struct reload){.agent = a, .done = done, .arg = arg};
+		a->retired = old;
+		r = host_apply(a->host, now, p, modules_rested, reload);
+		if (r < 0) {
+			a->retired = NULL;
+			free(reload);
+		}
+	}
+	if (r < 0) {
+		settings_free(now);
+		return refuse(a, p, r);
+	}
+	a->settings = now;
+	apply(a, old);
+	a->last_reload = (struct error){0};
+	metric_add(a->metrics, METRIC_CONFIG_RELOADS, "ok", 1);
+	log_info("config", "configuration read again");
+	reload->applied = true;
+	finish(reload);
+	return 0;
+}
