@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+FIXTURE();
+PRISM_MODULE_NOTE("somebody-else", "1.0", PRISM_ABI_MAJOR, PRISM_ABI_MINOR);

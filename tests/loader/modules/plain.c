@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+FIXTURE();
+FIXTURE_NOTE;
