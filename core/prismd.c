@@ -2,6 +2,7 @@
 /* prismd: arguments, signals, and the loop that everything runs on. */
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,9 +73,15 @@ static void stop(struct daemon *d)
 	agent_stop(&d->agent, d->remove || d->agent.settings->on_exit == EXIT_REMOVE, on_stopped, d);
 }
 
-static void reload_done(void *arg)
+static void reload_done(void *arg, const struct problems *p)
 {
+	size_t i;
+
 	(void)arg;
+	if (p->n)
+		log_error("config", "nothing was changed: the new configuration has %zu problem(s)", p->n + p->dropped);
+	for (i = 0; i < p->n; i++)
+		log_problem(LOG_LEVEL_ERROR, "config", &p->list[i]);
 	notify_send("READY=1");
 }
 
@@ -82,16 +89,11 @@ static void reload(struct daemon *d)
 {
 	struct problems p = {0};
 	char state[64];
-	size_t i;
 
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)(monotonic_ns() / 1000));
 	notify_send(state);
-	if (agent_reload(&d->agent, &p, reload_done, d) < 0) {
-		log_error("config", "nothing was changed: the new configuration has %zu problem(s)", p.n + p.dropped);
-		for (i = 0; i < p.n; i++)
-			log_problem(LOG_LEVEL_ERROR, "config", &p.list[i]);
-		notify_send("READY=1");
-	}
+	if (agent_reload(&d->agent, &p, reload_done, d) < 0)
+		reload_done(d, &p);
 	problems_done(&p);
 }
 
@@ -178,6 +180,16 @@ static int load(struct settings_source *source, struct settings **ret)
 	return r;
 }
 
+/* From here on a module that crashes or blocks costs a restart in place, not the node. */
+static void restart_on_crash(char **argv)
+{
+	static char self[PATH_MAX];
+
+	/* By its path: executed as /proc/self/exe the new process would be called "exe". */
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) > 0)
+		host_crash_setup(self, argv);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -193,6 +205,7 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "--probe-module") == 0)
 		return host_probe_main(argc, argv);
+	restart_on_crash(argv);
 	log_setup(LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
 	d.agent.settings_source = (struct settings_source){.path = PRISM_CONFIG, .overlay = overlay, .optional = true};
 	while ((c = getopt_long(argc, argv, "c:s:Vh", options, NULL)) != -1) {

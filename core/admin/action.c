@@ -14,23 +14,33 @@ struct job {
 	struct request *request; /* NULL: its client went away, or the server ended */
 	bool done;
 	bool suspended;
-	json_t *(*answer)(struct request *r);
+	enum MHD_Result (*answer)(struct request *r);
+	struct problems problems; /* why it was refused after it had begun */
 };
 
-static void job_done(void *arg)
+static void job_free(struct job *job)
 {
-	struct job *job = arg;
+	problems_done(&job->problems);
+	free(job);
+}
 
+static void job_end(struct job *job)
+{
 	job->done = true;
 	if (!job->request) {
-		free(job);
+		job_free(job);
 	} else if (job->suspended) {
 		job->suspended = false;
 		request_resume(job->request->listener, job->request->connection);
 	}
 }
 
-static struct job *job_new(struct request *r, json_t *(*answer)(struct request *r))
+static void job_done(void *arg)
+{
+	job_end(arg);
+}
+
+static struct job *job_new(struct request *r, enum MHD_Result (*answer)(struct request *r))
 {
 	struct job *job = calloc(1, sizeof(*job));
 
@@ -54,25 +64,25 @@ static enum MHD_Result job_wait(struct request *r)
 
 static void job_drop(struct request *r)
 {
-	free(TAKE_PTR(r->job));
+	job_free(TAKE_PTR(r->job));
 }
 
 enum MHD_Result job_answer(struct request *r)
 {
-	json_t *doc;
+	enum MHD_Result result;
 
 	/* libmicrohttpd may ask again while a resumed connection is not ready. */
 	if (!r->job->done)
 		return MHD_YES;
-	doc = r->job->answer(r);
+	result = r->job->answer(r);
 	job_drop(r);
-	return reply_json(r, MHD_HTTP_OK, doc);
+	return result;
 }
 
 void job_forget(struct request *r)
 {
 	if (r->job->done)
-		free(r->job);
+		job_free(r->job);
 	else
 		r->job->request = NULL;
 	r->job = NULL;
@@ -83,13 +93,13 @@ void job_forget(struct request *r)
 typedef int (*module_action)(struct host *host, const char *name, struct error *e, void (*done)(void *arg), void *arg);
 
 /* The module may have gone meanwhile, with a reload. */
-static json_t *module_answer(struct request *r)
+static enum MHD_Result module_answer(struct request *r)
 {
 	json_t *module = view_module(r->agent, r->param);
 
-	if (!json_is_null(module))
-		return module;
-	return json_pack("{s:o, s:s}", "name", json_any(r->param), "state", "closed");
+	if (json_is_null(module))
+		module = json_pack("{s:o, s:s}", "name", json_any(r->param), "state", "closed");
+	return reply_json(r, MHD_HTTP_OK, module);
 }
 
 static enum MHD_Result act(struct request *r, module_action action)
@@ -100,7 +110,7 @@ static enum MHD_Result act(struct request *r, module_action action)
 
 	if (!job)
 		return MHD_NO;
-	code = action(r->agent->host, r->param, &e, job_done, job);
+	code = r->agent->host ? action(r->agent->host, r->param, &e, job_done, job) : -ENODEV;
 	if (code == 0)
 		return job_wait(r);
 	job_drop(r);
@@ -125,11 +135,6 @@ enum MHD_Result post_module_reload(struct request *r)
 }
 
 /* ---- the configuration ------------------------------------------------------------------------------------------ */
-
-static json_t *reload_answer(struct request *r)
-{
-	return view_modules(r->agent);
-}
 
 static json_t *problem_list(const struct problems *p)
 {
@@ -156,6 +161,25 @@ static enum MHD_Result refuse_reload(struct request *r, int code, const struct p
 	return reply_json(r, e.code == EBUSY ? MHD_HTTP_CONFLICT : MHD_HTTP_BAD_REQUEST, doc);
 }
 
+static enum MHD_Result reload_answer(struct request *r)
+{
+	const struct problems *p = &r->job->problems;
+
+	return p->n ? refuse_reload(r, -p->list[0].code, p) : reply_json(r, MHD_HTTP_OK, view_modules(r->agent));
+}
+
+static void reload_done(void *arg, const struct problems *p)
+{
+	struct job *job = arg;
+	size_t i;
+
+	for (i = 0; i < p->n; i++) {
+		log_problem(LOG_LEVEL_ERROR, "config", &p->list[i]);
+		problems_add(&job->problems, p->list[i].code, p->list[i].where, "%s", p->list[i].text);
+	}
+	job_end(job);
+}
+
 enum MHD_Result post_reload(struct request *r)
 {
 	struct job *job = job_new(r, reload_answer);
@@ -166,7 +190,7 @@ enum MHD_Result post_reload(struct request *r)
 
 	if (!job)
 		return MHD_NO;
-	code = agent_reload(r->agent, &p, job_done, job);
+	code = agent_reload(r->agent, &p, reload_done, job);
 	if (code == 0) {
 		result = job_wait(r);
 	} else {

@@ -12,7 +12,7 @@
 /* Any bytes as a string (what is not UTF-8 becomes U+FFFD); NULL: null. */
 json_t *json_any(const char *s);
 /* "net,trace" as ["net","trace"]; "" is []. */
-json_t *json_words(const char *comma_separated);
+json_t *json_words(const char *s);
 /* {code, where, text}, or null when it is not set. */
 json_t *json_problem(const struct error *e);
 /* A number, null when it is not finite. */

@@ -451,7 +451,6 @@ static void handle_closed(struct agent *a)
 		return;
 	undo_start(a);
 	settings_free(TAKE_PTR(a->settings));
-	settings_free(TAKE_PTR(a->retired));
 	if (a->stopped)
 		a->stopped(a->stopped_arg);
 }

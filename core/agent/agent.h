@@ -44,12 +44,12 @@ struct agent {
 	int cgroup_fd;
 	uint64_t started_ns; /* CLOCK_MONOTONIC */
 	bool synced;         /* first sync done and written to the bus */
-	bool started;	     /* agent_start() succeeded */
+	bool started;        /* agent_start() succeeded */
 	bool modules_rested; /* the modules of the first host_apply() came to rest */
+	bool reloading;
 	bool stopping;
 	struct error last_reload;    /* of the last reload that was refused; code 0: none */
 	struct error state_error;    /* the identity table cannot be written; code 0: fine */
-	struct settings *retired;    /* the settings before, until the modules have let go of them */
 	struct bus_check last_check; /* of the last comparison of map and memory */
 	struct state_saver *saver;
 	uv_timer_t heartbeat, reconcile, expire;
@@ -64,9 +64,12 @@ struct agent {
 
 /* Builds everything in order; what was built is undone in reverse on failure. Takes settings on success. */
 int agent_start(struct agent *agent, uv_loop_t *loop, struct settings *settings, struct error *e);
-/* Reads the configuration again; a bad one changes nothing (-EINVAL, p says why). done(arg) when modules came to rest.
+/*
+ * Reads the configuration again. A bad one changes nothing: -EINVAL and p says why, or, when it takes a look at module
+ * files to know, done(arg, p) with problems in p. Otherwise done(arg, p) with none when every module has come to rest.
  */
-int agent_reload(struct agent *agent, struct problems *p, void (*done)(void *arg), void *arg);
+typedef void (*agent_reload_fn)(void *arg, const struct problems *p);
+int agent_reload(struct agent *agent, struct problems *p, agent_reload_fn done, void *arg);
 /* Stops modules, sources and bus in reverse order of start; done(arg) when the loop has nothing of ours left. */
 void agent_stop(struct agent *agent, bool remove, void (*done)(void *arg), void *arg);
 

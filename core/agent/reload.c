@@ -9,11 +9,10 @@
 #include "base/util.h"
 #include "source/rules.h"
 
-/* Ends when the core has taken the new settings and the modules have come to rest, in whichever order. */
 struct reload {
 	struct agent *agent;
-	bool applied, rested;
-	void (*done)(void *arg);
+	struct settings *settings; /* the new ones, until they are taken */
+	agent_reload_fn done;
 	void *arg;
 };
 
@@ -94,29 +93,27 @@ static void apply(struct agent *a, const struct settings *old)
 		a->on_reload(a);
 }
 
-static void finish(struct reload *reload)
+/* The end of it, either way. */
+static void finish(struct reload *reload, const struct problems *p)
 {
-	struct agent *a = reload->agent;
-
-	if (!reload->applied || !reload->rested)
-		return;
-	settings_free(TAKE_PTR(a->retired));
-	if (!a->stopping)
-		pipeline_facets_changed(a->pipeline, 0);
+	reload->agent->reloading = false;
 	if (reload->done)
-		reload->done(reload->arg);
+		reload->done(reload->arg, p);
+	settings_free(reload->settings);
 	free(reload);
 }
 
 static void modules_rested(void *arg)
 {
 	struct reload *reload = arg;
+	struct problems none = {0};
 
-	reload->rested = true;
-	finish(reload);
+	if (!reload->agent->stopping)
+		pipeline_facets_changed(reload->agent->pipeline, 0);
+	finish(reload, &none);
 }
 
-static int refuse(struct agent *a, struct problems *p, int code)
+static int refuse(struct agent *a, const struct problems *p, int code)
 {
 	metric_add(a->metrics, METRIC_CONFIG_RELOADS, "failed", 1);
 	if (p->n)
@@ -126,43 +123,59 @@ static int refuse(struct agent *a, struct problems *p, int code)
 	return code;
 }
 
-int agent_reload(struct agent *a, struct problems *p, void (*done)(void *arg), void *arg)
+/* Every file that the new configuration names has been test-loaded: nothing below waits. */
+static void files_prepared(void *arg)
 {
-	struct settings *now = NULL, *old = a->settings;
-	struct reload *reload;
+	struct reload *reload = arg;
+	struct agent *a = reload->agent;
+	struct settings *old = a->settings;
+	struct problems p = {0};
+	int r;
+
+	if (a->stopping)
+		r = problems_add(&p, ESHUTDOWN, "reload", "prismd is stopping");
+	else
+		r = host_apply(a->host, reload->settings, &p, modules_rested, reload);
+	if (r < 0) {
+		refuse(a, &p, r);
+		finish(reload, &p);
+		problems_done(&p);
+		return;
+	}
+	a->settings = TAKE_PTR(reload->settings);
+	apply(a, old);
+	settings_free(old);
+	a->last_reload = (struct error){0};
+	metric_add(a->metrics, METRIC_CONFIG_RELOADS, "ok", 1);
+	log_info("config", "configuration read again");
+}
+
+int agent_reload(struct agent *a, struct problems *p, agent_reload_fn done, void *arg)
+{
+	struct settings *now = NULL;
+	struct reload *reload = NULL;
 	struct rules *rules;
 	int r;
 
-	if (a->retired || a->stopping)
+	if (a->reloading || a->stopping)
 		return problems_add(p, EBUSY, "reload", "another reload is still being carried out; try again");
 	r = settings_load(&a->settings_source, &now, p);
-	if (r < 0)
-		return refuse(a, p, r);
-	r = rules_compile(now->rules, &rules, p);
+	if (r == 0)
+		r = rules_compile(now->rules, &rules, p);
 	if (r == 0) {
 		rules_free(rules);
 		reload = calloc(1, sizeof(*reload));
 		r = reload ? 0 : -ENOMEM;
 	}
 	if (r == 0) {
-		*reload = (struct reload){.agent = a, .done = done, .arg = arg};
-		a->retired = old;
-		r = host_apply(a->host, now, p, modules_rested, reload);
-		if (r < 0) {
-			a->retired = NULL;
-			free(reload);
-		}
+		*reload = (struct reload){.agent = a, .settings = now, .done = done, .arg = arg};
+		r = host_prepare(a->host, now, files_prepared, reload);
 	}
 	if (r < 0) {
+		free(reload);
 		settings_free(now);
 		return refuse(a, p, r);
 	}
-	a->settings = now;
-	apply(a, old);
-	a->last_reload = (struct error){0};
-	metric_add(a->metrics, METRIC_CONFIG_RELOADS, "ok", 1);
-	log_info("config", "configuration read again");
-	reload->applied = true;
-	finish(reload);
+	a->reloading = true;
 	return 0;
 }

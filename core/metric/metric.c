@@ -135,12 +135,12 @@ void metric_add(struct metrics *m, enum core_metric id, const char *label, doubl
 		*value += by;
 }
 
-void metric_set(struct metrics *m, enum core_metric id, const char *label, double to)
+void metric_set(struct metrics *m, enum core_metric id, const char *label, double value)
 {
-	double *value = value_of(m, id, label);
+	double *at = value_of(m, id, label);
 
-	if (value)
-		*value = to;
+	if (at)
+		*at = value;
 }
 
 double metric_get(const struct metrics *m, enum core_metric id, const char *label)
