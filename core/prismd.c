@@ -52,14 +52,18 @@ static void on_handle_closed(uv_handle_t *handle)
 	(void)handle;
 }
 
-static void on_stopped(void *arg)
+static void close_handles(struct daemon *d)
 {
-	struct daemon *d = arg;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(d->signals); i++)
 		uv_close((uv_handle_t *)&d->signals[i], on_handle_closed);
 	uv_close((uv_handle_t *)&d->watchdog, on_handle_closed);
+}
+
+static void on_stopped(void *arg)
+{
+	close_handles(arg);
 }
 
 static void stop(struct daemon *d)
@@ -69,7 +73,7 @@ static void stop(struct daemon *d)
 	d->stopping = true;
 	notify_send("STOPPING=1");
 	log_info("prismd", "stopping");
-	admin_stop(d->admin);
+	admin_stop(TAKE_PTR(d->admin));
 	agent_stop(&d->agent, d->remove || d->agent.settings->on_exit == EXIT_REMOVE, on_stopped, d);
 }
 
@@ -122,20 +126,25 @@ static void on_reload(struct agent *agent)
 		log_problem(LOG_LEVEL_ERROR, "admin", &e);
 }
 
-static void start_signals(struct daemon *d)
+static int start_signals(struct daemon *d)
 {
 	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
 	uint64_t watchdog = notify_watchdog_ms();
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(numbers); i++) {
-		uv_signal_init(&d->loop, &d->signals[i]);
+		int r = uv_signal_init(&d->loop, &d->signals[i]);
+
 		d->signals[i].data = d;
-		uv_signal_start(&d->signals[i], on_signal, numbers[i]);
+		if (!r)
+			r = uv_signal_start(&d->signals[i], on_signal, numbers[i]);
+		if (r)
+			return r;
 	}
 	uv_timer_init(&d->loop, &d->watchdog);
 	if (watchdog)
 		uv_timer_start(&d->watchdog, on_watchdog, 0, watchdog);
+	return 0;
 }
 
 static int run(struct daemon *d, struct settings *settings)
@@ -143,14 +152,24 @@ static int run(struct daemon *d, struct settings *settings)
 	struct error e = {0};
 	int r;
 
+	/* First: one that comes while modules are looked at stops prismd when it has come up, instead of half way. */
+	r = uv_loop_init(&d->loop);
+	if (!r)
+		r = start_signals(d);
+	if (r) {
+		log_error("prismd", "no event loop: %s", uv_strerror(r));
+		settings_free(settings);
+		return EXIT_FAILURE;
+	}
 	r = agent_start(&d->agent, &d->loop, settings, &e);
 	if (r < 0) {
 		log_problem(LOG_LEVEL_ERROR, "prismd", &e);
-		settings_free(settings);
+		d->stopping = true;
+		close_handles(d);
 		uv_run(&d->loop, UV_RUN_DEFAULT);
+		settings_free(settings);
 		return EXIT_FAILURE;
 	}
-	start_signals(d);
 	d->agent.on_reload = on_reload;
 	d->agent.on_reload_arg = d;
 	r = admin_start(&d->agent, &d->admin, &e);
@@ -242,6 +261,5 @@ int main(int argc, char **argv)
 	if (sodium_init() < 0 || load(&d.agent.settings_source, &settings) < 0)
 		return EXIT_FAILURE;
 	signal(SIGPIPE, SIG_IGN);
-	uv_loop_init(&d.loop);
 	return run(&d, settings);
 }

@@ -11,28 +11,49 @@
 #include "base/util.h"
 
 struct job {
-	struct request *request; /* NULL: its client went away, or the server ended */
+	struct request *request;  /* NULL: its client went away, or the server ended */
+	struct job *next, **prev; /* in the server's list of those with a request */
 	bool done;
 	bool suspended;
+	bool cut; /* the server ends: answered before it is done */
 	enum MHD_Result (*answer)(struct request *r);
 	struct problems problems; /* why it was refused after it had begun */
 };
 
+/* It has no request any more. */
+static void job_detach(struct job *job)
+{
+	if (!job->request)
+		return;
+	*job->prev = job->next;
+	if (job->next)
+		job->next->prev = job->prev;
+	job->request->job = NULL;
+	job->request = NULL;
+}
+
 static void job_free(struct job *job)
 {
+	job_detach(job);
 	problems_done(&job->problems);
 	free(job);
+}
+
+static void job_resume(struct job *job)
+{
+	if (!job->suspended)
+		return;
+	job->suspended = false;
+	request_resume(job->request->listener, job->request->connection);
 }
 
 static void job_end(struct job *job)
 {
 	job->done = true;
-	if (!job->request) {
+	if (job->request)
+		job_resume(job);
+	else
 		job_free(job);
-	} else if (job->suspended) {
-		job->suspended = false;
-		request_resume(job->request->listener, job->request->connection);
-	}
 }
 
 static void job_done(void *arg)
@@ -47,6 +68,11 @@ static struct job *job_new(struct request *r, enum MHD_Result (*answer)(struct r
 	if (job) {
 		job->request = r;
 		job->answer = answer;
+		job->next = r->admin->jobs;
+		job->prev = &r->admin->jobs;
+		if (job->next)
+			job->next->prev = &job->next;
+		r->admin->jobs = job;
 		r->job = job;
 	}
 	return job;
@@ -62,20 +88,19 @@ static enum MHD_Result job_wait(struct request *r)
 	return MHD_YES;
 }
 
-static void job_drop(struct request *r)
-{
-	job_free(TAKE_PTR(r->job));
-}
-
 enum MHD_Result job_answer(struct request *r)
 {
 	enum MHD_Result result;
 
+	if (r->job->cut && !r->job->done) {
+		job_detach(r->job);
+		return reply_stopping(r);
+	}
 	/* libmicrohttpd may ask again while a resumed connection is not ready. */
 	if (!r->job->done)
 		return MHD_YES;
 	result = r->job->answer(r);
-	job_drop(r);
+	job_free(r->job);
 	return result;
 }
 
@@ -84,8 +109,17 @@ void job_forget(struct request *r)
 	if (r->job->done)
 		job_free(r->job);
 	else
-		r->job->request = NULL;
-	r->job = NULL;
+		job_detach(r->job);
+}
+
+void jobs_end(struct admin *admin)
+{
+	struct job *job;
+
+	for (job = admin->jobs; job; job = job->next) {
+		job->cut = true;
+		job_resume(job);
+	}
 }
 
 /* ---- modules ---------------------------------------------------------------------------------------------------- */
@@ -113,7 +147,7 @@ static enum MHD_Result act(struct request *r, module_action action)
 	code = r->agent->host ? action(r->agent->host, r->param, &e, job_done, job) : -ENODEV;
 	if (code == 0)
 		return job_wait(r);
-	job_drop(r);
+	job_free(job);
 	if (!e.code)
 		error_set(&e, -code, r->param, "%s", strerror(-code));
 	return reply_error(r, &e);
@@ -196,7 +230,7 @@ enum MHD_Result post_reload(struct request *r)
 	} else {
 		for (i = 0; i < p.n; i++)
 			log_problem(LOG_LEVEL_ERROR, "config", &p.list[i]);
-		job_drop(r);
+		job_free(job);
 		result = refuse_reload(r, code, &p);
 	}
 	problems_done(&p);

@@ -179,6 +179,7 @@ void admin_stop(struct admin *admin)
 		return;
 	listen_unlink(&admin->file);
 	events_end(admin, NULL);
+	jobs_end(admin);
 	while (admin->listeners)
 		server_stop(admin->listeners->server);
 	events_stop(admin);

@@ -144,6 +144,8 @@ static unsigned int http_status(int code)
 		return MHD_HTTP_CONTENT_TOO_LARGE;
 	case EOPNOTSUPP:
 		return MHD_HTTP_NOT_IMPLEMENTED;
+	case ESHUTDOWN:
+		return MHD_HTTP_SERVICE_UNAVAILABLE;
 	}
 	return MHD_HTTP_INTERNAL_SERVER_ERROR;
 }
@@ -151,6 +153,14 @@ static unsigned int http_status(int code)
 enum MHD_Result reply_error(struct request *r, const struct error *e)
 {
 	return reply_json(r, http_status(e->code), json_pack("{s:o}", "error", json_problem(e)));
+}
+
+enum MHD_Result reply_stopping(struct request *r)
+{
+	struct error e = {0};
+
+	error_set(&e, ESHUTDOWN, "prismd", "prismd is stopping");
+	return reply_error(r, &e);
 }
 
 void request_resume(struct listener *listener, struct MHD_Connection *connection)

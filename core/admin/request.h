@@ -51,8 +51,10 @@ bool request_number(const struct request *r, const char *name, uint64_t max, uin
 /* Answers. Each returns what the HTTP library wants to hear; doc and body are taken, also on failure. */
 enum MHD_Result reply_json(struct request *r, unsigned int status, json_t *doc);
 enum MHD_Result reply_text(struct request *r, unsigned int status, const char *type, struct text *body);
-/* Status by e's code: 404, 400, 403, 409, 501, else 500. */
+/* Status by e's code: 404, 400, 403, 409, 501, 503, else 500. */
 enum MHD_Result reply_error(struct request *r, const struct error *e);
+/* 503: this server ends, what was asked may or may not come about. */
+enum MHD_Result reply_stopping(struct request *r);
 enum MHD_Result reply_response(struct request *r, unsigned int status, const char *type, struct MHD_Response *response);
 
 /* Takes up a suspended connection again. From anywhere on the loop's thread. */

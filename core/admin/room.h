@@ -9,6 +9,7 @@
 #include "admin/request.h"
 
 struct follower;
+struct job;
 
 struct admin {
 	struct agent *agent;
@@ -19,6 +20,7 @@ struct admin {
 	char *metrics; /* admin.metrics as it was when it was bound; NULL: none */
 	struct stream_listener ear;
 	struct follower *followers;
+	struct job *jobs;   /* actions under way whose clients wait */
 	uv_timer_t *patrol; /* looks for followers whose client has gone; runs while there are any */
 };
 
@@ -54,9 +56,10 @@ enum MHD_Result get_metrics(struct request *r);
 enum MHD_Result get_healthz(struct request *r);
 enum MHD_Result get_readyz(struct request *r);
 
-/* action.c: the answer of a finished job; the client of an unfinished one went away. */
+/* action.c: the answer of a finished job; the client of an unfinished one went away; none is waited for any more. */
 enum MHD_Result job_answer(struct request *r);
 void job_forget(struct request *r);
+void jobs_end(struct admin *admin);
 
 /* events.c: wakes readers that wait; with end they are told that nothing more comes. */
 void events_start(struct admin *admin);

@@ -98,8 +98,10 @@ static enum MHD_Result call(struct request *r, const struct route *route)
 	enum access have = access_of(r);
 	struct error e = {0};
 
+	/* Nothing is begun that nobody would wait for. */
 	if (have >= need)
-		return route->handler(r);
+		return need == ACCESS_WRITE && server_is_retired(r->listener->server) ? reply_stopping(r)
+										      : route->handler(r);
 	error_set(&e, EACCES, route->path, "%s",
 		  need == ACCESS_WRITE ? "root alone may change things"
 				       : "root and the members of the group in admin.group may read");

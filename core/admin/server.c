@@ -146,13 +146,20 @@ void server_request_end(struct server *s)
 	s->requests--;
 }
 
-void server_retire(struct server *s)
+static void listen_no_more(struct server *s)
 {
 	if (s->retired)
 		return;
 	s->retired = true;
 	if (MHD_quiesce_daemon(s->daemon) != MHD_INVALID_SOCKET)
 		close(s->fd);
+}
+
+void server_retire(struct server *s)
+{
+	if (s->retired)
+		return;
+	listen_no_more(s);
 	/* Its end comes from the loop, not from the handler that may be on the stack. */
 	server_kick(s);
 }
@@ -169,6 +176,8 @@ void server_stop(struct server *s)
 	if (!s || s->closing)
 		return;
 	s->closing = 2;
+	/* A request that came now could wait, and libmicrohttpd does not survive to be stopped while one does. */
+	listen_no_more(s);
 	/* What was ended or finished just now is sent as far as it goes without waiting. */
 	for (i = 0; i < LAST_RUNS; i++)
 		MHD_run(s->daemon);

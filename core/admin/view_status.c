@@ -119,10 +119,11 @@ json_t *view_status(const struct admin *admin)
 	json_t *modules = view_modules(a);
 	json_t *doc;
 
-	doc = json_pack("{s:s, s:I, s:f, s:s, s:b, s:o, s:o, s:o, s:o}", "version", PRISM_VERSION, "pid",
-			(json_int_t)getpid(), "uptime", (double)(monotonic_ns() - a->started_ns) / NS_PER_SEC, "health",
-			health_name(agent_health(a)), "ready", agent_ready(a), "node", json_any(a->settings->node_name),
-			"conditions", conditions(a), "cgroup", cgroup_view(a), "bus", bus_view(a));
+	doc = json_pack("{s:s, s:I, s:I, s:f, s:s, s:b, s:o, s:o, s:o, s:o}", "version", PRISM_VERSION, "pid",
+			(json_int_t)getpid(), "started_ns", (json_int_t)a->started_ns, "uptime",
+			(double)(monotonic_ns() - a->started_ns) / NS_PER_SEC, "health", health_name(agent_health(a)),
+			"ready", agent_ready(a), "node", json_any(a->settings->node_name), "conditions", conditions(a),
+			"cgroup", cgroup_view(a), "bus", bus_view(a));
 	if (doc &&
 	    json_object_update_new(doc, json_pack("{s:o, s:{s:I, s:I}, s:o, s:O, s:o, s:o, s:o, s:o, s:o}", "sources",
 						  source_view(a), "identities", "live",

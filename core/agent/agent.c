@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "agent/pipeline.h"
+#include "agent/priority.h"
 #include "agent/state.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -113,33 +113,67 @@ static void host_facets_changed(void *arg, uint32_t number)
 
 /* ---- timers ---- */
 
+/* Somebody may clear out bpffs, or unmount it, at any time. */
+static void keep_pins(struct agent *a)
+{
+	struct error e = {0};
+	bool again;
+
+	if (bus_keep_pins(a->bus, &again, &e) < 0) {
+		if (a->pin_error.code != e.code)
+			log_problem(LOG_LEVEL_ERROR, "bus", &e);
+		a->pin_error = e;
+		return;
+	}
+	if (again)
+		log_error("bus", "its pins in %s were removed by another process: pinned again", a->settings->bus_dir);
+	a->pin_error.code = 0;
+	host_keep_pins(a->host);
+}
+
 static void on_heartbeat(uv_timer_t *timer)
 {
 	struct agent *a = timer->data;
 
 	bus_heartbeat(a->bus);
+	keep_pins(a);
+	priority_restore();
 	/* What a full map or a failure left waiting. */
 	if (bus_staged(a->bus))
 		bus_flush(a->bus);
 }
 
-static void report_foreign(void *arg, uint64_t cgroup_id, const struct prism_identity *found, const char *what)
-{
-	struct agent *a = arg;
+struct comparison {
+	struct agent *agent;
+	uint32_t foreign;
+};
 
+/* A stranger's entry stays where it is and is found again each time: said when there are more of them than before. */
+static void report_entry(void *arg, uint64_t cgroup_id, const struct prism_identity *found, const char *what)
+{
+	struct comparison *c = arg;
+
+	if (strcmp(what, "foreign") == 0) {
+		if (++c->foreign <= c->agent->last_check.foreign)
+			return;
+		metric_add(c->agent->metrics, METRIC_BUS_FOREIGN, NULL, 1);
+	}
 	log_warning("bus", "%s entry: cgroup id %llu, identity %u, flags %#x: another process writes this bus", what,
 		    (unsigned long long)cgroup_id, found->identity, found->flags);
-	metric_add(a->metrics, METRIC_BUS_FOREIGN, NULL, 1);
 }
 
 static void on_reconcile(uv_timer_t *timer)
 {
 	struct agent *a = timer->data;
-	struct bus_check check;
+	struct comparison c = {.agent = a};
+	struct bus_check check = {0};
+	int r = bus_verify(a->bus, false, &check, report_entry, &c);
 
-	if (bus_verify(a->bus, false, &check, report_foreign, a) < 0)
-		return;
-	a->last_check = check;
+	/* A full map does not keep the comparison from being true. */
+	if (r < 0 && r != -ENOSPC)
+		log_error("bus", "comparing the map with what was written: %s", strerror(-r));
+	else
+		a->last_check = check;
 }
 
 static void released(void *arg, const struct identity *id)
@@ -152,7 +186,7 @@ static void released(void *arg, const struct identity *id)
 static void on_expire(uv_timer_t *timer)
 {
 	struct agent *a = timer->data;
-	uint64_t now = wall_ns(), next;
+	uint64_t now = agent_clock_ns(a), next;
 
 	next = identity_expire(a->identities, now, released, a);
 	metric_set(a->metrics, METRIC_HELD_IDENTITIES, NULL, identity_held(a->identities));
@@ -215,6 +249,11 @@ static int open_cgroups(struct agent *a, struct error *e)
 	r = cgroup_id_of(a->cgroup_fd, "", &root_id);
 	if (r < 0)
 		return error_set(e, -r, a->cgroup_root, "is no cgroup v2 directory: %s", strerror(-r));
+	/* Consumers count levels from the root of the hierarchy, which is the one cgroup without a type. */
+	if (faccessat(a->cgroup_fd, "cgroup.type", F_OK, 0) == 0)
+		return error_set(
+			e, EINVAL, a->cgroup_root,
+			"is not the root of the cgroup v2 hierarchy but a cgroup in it; give prismd the host's mount");
 	a->cgroups = cgroups_new(root_id);
 	return a->cgroups ? 0 : error_set(e, ENOMEM, "cgroup tree", "out of memory");
 }
@@ -420,9 +459,8 @@ int agent_start(struct agent *a, uv_loop_t *loop, struct settings *settings, str
 	a->settings = settings;
 	a->cgroup_fd = -1;
 	a->started_ns = monotonic_ns();
+	a->started_wall_ns = wall_ns();
 	log_setup(settings->log_level, settings->log_format);
-	if (setpriority(PRIO_PROCESS, 0, settings->nice) < 0)
-		log_warning("agent", "nice value %d: %s", settings->nice, strerror(errno));
 	uv_timer_init(loop, &a->heartbeat);
 	uv_timer_init(loop, &a->reconcile);
 	uv_timer_init(loop, &a->expire);
@@ -438,6 +476,8 @@ int agent_start(struct agent *a, uv_loop_t *loop, struct settings *settings, str
 		a->settings = NULL;
 		return r;
 	}
+	/* Not before: the start-up walk is long, and nobody waits for it. */
+	priority_apply(settings);
 	agent_start_timers(a);
 	a->started = true;
 	return 0;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "base/util.h"
 #include "bus/bus.h"
 #include "cgroup/tree.h"
 #include "cgroup/watch.h"
@@ -42,14 +43,16 @@ struct agent {
 	struct pipeline *pipeline;
 	char cgroup_root[256];
 	int cgroup_fd;
-	uint64_t started_ns; /* CLOCK_MONOTONIC */
-	bool synced;         /* first sync done and written to the bus */
-	bool started;        /* agent_start() succeeded */
-	bool modules_rested; /* the modules of the first host_apply() came to rest */
+	uint64_t started_ns;      /* CLOCK_MONOTONIC */
+	uint64_t started_wall_ns; /* CLOCK_REALTIME then */
+	bool synced;              /* first sync done and written to the bus */
+	bool started;             /* agent_start() succeeded */
+	bool modules_rested;      /* the modules of the first host_apply() came to rest */
 	bool reloading;
 	bool stopping;
 	struct error last_reload;    /* of the last reload that was refused; code 0: none */
 	struct error state_error;    /* the identity table cannot be written; code 0: fine */
+	struct error pin_error;      /* the maps are not pinned where consumers look; code 0: fine */
 	struct bus_check last_check; /* of the last comparison of map and memory */
 	struct state_saver *saver;
 	uv_timer_t heartbeat, reconcile, expire;
@@ -61,6 +64,12 @@ struct agent {
 	void (*on_reload)(struct agent *agent);
 	void *on_reload_arg;
 };
+
+/* The clock that numbers are held back by: wall-clock ns which no step of the clock, forward or back, shortens. */
+static inline uint64_t agent_clock_ns(const struct agent *agent)
+{
+	return agent->started_wall_ns + (monotonic_ns() - agent->started_ns);
+}
 
 /* Builds everything in order; what was built is undone in reverse on failure. Takes settings on success. */
 int agent_start(struct agent *agent, uv_loop_t *loop, struct settings *settings, struct error *e);

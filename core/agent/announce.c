@@ -78,24 +78,58 @@ void announce_present(struct announcer *a, struct identity *id, bool first)
 	id->queued = true;
 }
 
+/* On the bus with at least one of its cgroups: what a full map keeps waiting is not said before it is true. */
+static bool written(const struct announcer *a, const struct identity *id)
+{
+	const struct workload *w;
+
+	if (!bus_staged(a->agent->bus))
+		return true;
+	for (w = id->workloads; w; w = w->next)
+		if (bus_is_written(a->agent->bus, w->cgroup->id))
+			return true;
+	return false;
+}
+
 void announce_flush(struct announcer *a)
 {
-	size_t i;
+	size_t i, kept = 0;
 
 	/* A module's answer may queue nothing itself, so the queue does not grow under this loop. */
 	for (i = 0; i < a->n; i++) {
-		a->queue[i].id->queued = false;
-		tell(a, a->queue[i].added ? PRISM_IDENTITY_ADDED : PRISM_IDENTITY_CHANGED,
-		     a->queue[i].added ? "added" : "changed", a->queue[i].id);
+		struct item item = a->queue[i];
+
+		if (!written(a, item.id)) {
+			a->queue[kept++] = item;
+			continue;
+		}
+		item.id->queued = false;
+		tell(a, item.added ? PRISM_IDENTITY_ADDED : PRISM_IDENTITY_CHANGED, item.added ? "added" : "changed",
+		     item.id);
 	}
-	a->n = 0;
+	a->n = kept;
+}
+
+/* It never was on the bus, so nobody is told of it at all. */
+static void forget(struct announcer *a, struct identity *id)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < a->n; i++)
+		if (a->queue[i].id != id)
+			a->queue[kept++] = a->queue[i];
+	a->n = kept;
+	id->queued = false;
 }
 
 void announce_removed(struct announcer *a, struct identity *id, struct pipeline *p)
 {
 	if (id->queued)
 		pipeline_flush(p);
-	tell(a, PRISM_IDENTITY_REMOVED, "removed", id);
+	if (id->queued)
+		forget(a, id);
+	else
+		tell(a, PRISM_IDENTITY_REMOVED, "removed", id);
 }
 
 void announce_released(struct announcer *a, const struct identity *id)

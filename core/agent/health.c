@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/priority.h"
 
 struct sink {
 	void (*fn)(void *arg, const char *subject, const char *text);
@@ -21,7 +22,7 @@ static void say(struct sink *s, const char *subject, const char *text)
 static void bus_conditions(const struct agent *a, struct sink *s)
 {
 	struct bus_stats stats;
-	char text[512];
+	char text[1600];
 
 	bus_stats(a->bus, &stats);
 	if (stats.full) {
@@ -33,6 +34,10 @@ static void bus_conditions(const struct agent *a, struct sink *s)
 		say(s, "bus", text);
 	} else if (stats.staged) {
 		snprintf(text, sizeof(text), "%zu changes could not be written and are tried again", stats.staged);
+		say(s, "bus", text);
+	}
+	if (a->pin_error.code) {
+		snprintf(text, sizeof(text), "%s: %s", a->pin_error.where, a->pin_error.text);
 		say(s, "bus", text);
 	}
 	if (bus_note(a->bus))
@@ -69,6 +74,8 @@ void agent_conditions(const struct agent *a, void (*fn)(void *arg, const char *s
 		snprintf(text, sizeof(text), "cgroup events come from inotify and are slower: %s", why_not_bpf);
 		say(&s, "cgroup", text);
 	}
+	if (priority_problem())
+		say(&s, "scheduling", priority_problem());
 	if (a->state_error.code) {
 		snprintf(text, sizeof(text), "the identity table is not on disk: %s: %s", a->state_error.where,
 			 a->state_error.text);

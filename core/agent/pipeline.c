@@ -30,6 +30,7 @@ struct pipeline {
 	struct text canonical;
 	uint64_t *received; /* when each change of this batch was taken in */
 	size_t n_received, capacity;
+	int flush_result; /* of the last flush */
 };
 
 /* ---- whose is it? ---- */
@@ -88,7 +89,8 @@ static int identify(struct pipeline *p, struct cgroup *cg, const struct workload
 	text_clear(&p->canonical);
 	r = canonical_form(spec, a->label_filter, &p->canonical);
 	if (r == 0)
-		r = identity_acquire(a->identities, p->canonical.data, adopted_number(p, cg), wall_ns(), ret, &made);
+		r = identity_acquire(a->identities, p->canonical.data, adopted_number(p, cg), agent_clock_ns(a), ret,
+				     &made);
 	if (r < 0) {
 		metric_add(a->metrics, METRIC_ALLOC_FAILURES, NULL, 1);
 		log_error("identity", "%s: no number for %s: %s", spec->origin,
@@ -161,11 +163,11 @@ static uint32_t facets_of(struct pipeline *p, const struct cgroup *cg, const str
 
 static void stage_one(struct pipeline *p, struct cgroup *cg, const struct workload *w, bool visible)
 {
-	if (w)
-		bus_stage(p->agent->bus, cg->id, w->identity->number, w->policy | facets_of(p, cg, w->identity),
-			  w->identity->hash, visible);
-	else
+	if (!w)
 		bus_stage_delete(p->agent->bus, cg->id);
+	else if (bus_stage(p->agent->bus, cg->id, w->identity->number, w->policy | facets_of(p, cg, w->identity),
+			   w->identity->hash, visible) < 0)
+		log_error("bus", "out of memory: no entry for cgroup id %llu", (unsigned long long)cg->id);
 }
 
 /* The cgroup and all below it that have no workload of their own. before: whose they were until now. */
@@ -186,13 +188,14 @@ static void stage_subtree(struct pipeline *p, struct cgroup *cg, const struct wo
 
 static void note_received(struct pipeline *p, uint64_t received_ns)
 {
-	if (p->n_received < p->capacity)
+	/* What was there before prismd was is no event. */
+	if (p->agent->synced && p->n_received < p->capacity)
 		p->received[p->n_received++] = received_ns;
 }
 
 static void flush_if_large(struct pipeline *p)
 {
-	if (bus_staged(p->agent->bus) >= MAX_BATCH && p->agent->synced)
+	if (bus_staged(p->agent->bus) >= MAX_BATCH)
 		pipeline_flush(p);
 }
 
@@ -207,9 +210,18 @@ static void say_goodbye(struct pipeline *p, struct workload *w)
 
 static void release(struct pipeline *p, struct workload *w)
 {
+	struct identity *id = w->identity;
+	const struct workload *left;
+
 	bus_root_level(p->agent->bus, w->cgroup->level, -1);
-	identity_release(p->agent->identities, w->identity, wall_ns());
+	identity_release(p->agent->identities, id, agent_clock_ns(p->agent));
 	workload_free(w);
+	/* What modules are told of its class and weight is that of a workload that is there. */
+	left = id->workloads;
+	if (left && left->policy != id->policy) {
+		id->policy = left->policy;
+		announce_present(p->announcer, id, false);
+	}
 }
 
 /* This cgroup's own workload is now this one (NULL: none). */
@@ -257,7 +269,7 @@ void pipeline_reconsider(struct pipeline *p, struct cgroup *cg)
 		/* Only where it is written has changed. */
 		free(old->origin);
 		old->origin = TAKE_PTR(now->origin);
-		identity_release(p->agent->identities, now->identity, wall_ns());
+		identity_release(p->agent->identities, now->identity, agent_clock_ns(p->agent));
 		workload_free(now);
 		return;
 	}
@@ -321,24 +333,44 @@ void pipeline_refilter(struct pipeline *p)
 
 /* ---- write it, then tell it ---- */
 
+/* Said once, when it begins and when it ends. */
+static void report_flush(struct pipeline *p, int r)
+{
+	if (r == p->flush_result)
+		return;
+	p->flush_result = r;
+	if (r == -ENOSPC)
+		log_error("bus", "the map is full: %zu entries wait; raise bus.capacity and run `prismctl cleanup`",
+			  bus_staged(p->agent->bus));
+	else if (r < 0)
+		log_error("bus", "writing entries: %s; %zu wait and are tried again", strerror(-r),
+			  bus_staged(p->agent->bus));
+	else
+		log_info("bus", "everything that waited is written");
+}
+
+static void observe_propagation(struct pipeline *p)
+{
+	uint64_t now = monotonic_ns();
+	size_t i;
+
+	for (i = 0; i < p->n_received; i++)
+		metric_observe(p->agent->metrics, METRIC_PROPAGATION,
+			       p->received[i] < now ? (double)(now - p->received[i]) / 1e9 : 0);
+	p->n_received = 0;
+}
+
 void pipeline_flush(struct pipeline *p)
 {
 	struct agent *a = p->agent;
-	uint64_t now;
-	size_t i;
 	int r;
 
+	if (!a->synced)
+		return; /* the start-up walk is written as a whole */
 	r = bus_flush(a->bus);
-	if (r == -ENOSPC)
-		log_error("bus", "the map is full: %zu entries wait; raise bus.capacity and run `prismctl cleanup`",
-			  bus_staged(a->bus));
-	else if (r < 0)
-		log_error("bus", "writing entries: %s; %zu wait and are tried again", strerror(-r), bus_staged(a->bus));
-	now = monotonic_ns();
-	for (i = 0; i < p->n_received; i++)
-		metric_observe(a->metrics, METRIC_PROPAGATION,
-			       p->received[i] < now ? (double)(now - p->received[i]) / 1e9 : 0);
-	p->n_received = 0;
+	report_flush(p, r);
+	if (r == 0)
+		observe_propagation(p);
 	announce_flush(p->announcer);
 	metric_set(a->metrics, METRIC_LIVE_IDENTITIES, NULL, identity_live(a->identities));
 	metric_set(a->metrics, METRIC_HELD_IDENTITIES, NULL, identity_held(a->identities));

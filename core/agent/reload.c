@@ -5,6 +5,7 @@
 
 #include "agent/agent.h"
 #include "agent/pipeline.h"
+#include "agent/priority.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "source/rules.h"
@@ -33,7 +34,6 @@ static void warn_restart(const struct settings *old, const struct settings *now)
 		{"bus.compat", old->bus_compat != now->bus_compat},
 		{"bus.stale_after", old->stale_after_ms != now->stale_after_ms},
 		{"node.state_dir", differs(old->state_dir, now->state_dir)},
-		{"node.nice", old->nice != now->nice},
 		{"sources.cgroup.root", differs(old->cgroup_root, now->cgroup_root)},
 	};
 	size_t i;
@@ -80,6 +80,7 @@ static void apply(struct agent *a, const struct settings *old)
 
 	log_setup(a->settings->log_level, a->settings->log_format);
 	warn_restart(old, a->settings);
+	priority_apply(a->settings);
 	stream_resize(a->stream, a->settings->event_buffer);
 	apply_identity(a, old);
 	for (i = 0; i < a->n_sources; i++)

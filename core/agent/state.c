@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/writer.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -15,17 +16,18 @@
 #define RETRY_MS 10000
 /* At most one part in so many of the time goes into writing. */
 #define DUTY 20
+#define FILE_MODE 0640
 
 struct state_saver {
 	struct agent *agent;
 	char path[512];
 	uv_timer_t timer;
-	uv_work_t work;
+	uv_poll_t poll; /* of the writer */
+	struct writer *writer;
 	bool writing;
 	struct text snapshot;
 	uint64_t snapshot_version, saved_version;
-	struct error result;
-	uint64_t took_ns;
+	unsigned int closing; /* handles */
 	void (*closed)(void *arg);
 	void *closed_arg;
 };
@@ -47,13 +49,13 @@ static void set_aside(const char *path, const struct error *e)
 
 static int write_snapshot(struct state_saver *s, struct error *e)
 {
-	return file_write_atomic(s->path, s->snapshot.data, s->snapshot.len, 0640, e);
+	return file_write_atomic(s->path, s->snapshot.data, s->snapshot.len, FILE_MODE, e);
 }
 
 static void format(struct state_saver *s)
 {
 	text_clear(&s->snapshot);
-	identity_store_format(s->agent->identities, wall_ns(), &s->snapshot);
+	identity_store_format(s->agent->identities, agent_clock_ns(s->agent), &s->snapshot);
 	s->snapshot_version = identity_table_version(s->agent->identities);
 }
 
@@ -65,35 +67,29 @@ static void schedule(struct state_saver *s, uint64_t delay_ms)
 		uv_timer_start(&s->timer, on_timer, delay_ms, 0);
 }
 
-/* Off the loop's thread: touches only the snapshot and its result. */
-static void on_work(uv_work_t *work)
+static void on_written(uv_poll_t *poll, int status, int events)
 {
-	struct state_saver *s = work->data;
-	uint64_t start = monotonic_ns();
+	struct state_saver *s = poll->data;
+	struct error result;
+	uint64_t took_ns;
+	bool failed;
 
-	s->result = (struct error){0};
-	write_snapshot(s, &s->result);
-	s->took_ns = monotonic_ns() - start;
-}
-
-static void on_written(uv_work_t *work, int status)
-{
-	struct state_saver *s = work->data;
-	bool failed = status < 0 || s->result.code;
-
+	(void)status;
+	(void)events;
+	failed = writer_finish(s->writer, &result, &took_ns) < 0;
 	s->writing = false;
 	if (failed) {
 		if (!s->agent->state_error.code)
-			log_problem(LOG_LEVEL_ERROR, "identity", &s->result);
+			log_problem(LOG_LEVEL_ERROR, "identity", &result);
 		metric_add(s->agent->metrics, METRIC_STATE_WRITE_FAILURES, NULL, 1);
 	} else {
 		if (s->agent->state_error.code)
 			log_info("identity", "%s can be written again", s->path);
 		s->saved_version = s->snapshot_version;
 	}
-	s->agent->state_error = s->result;
+	s->agent->state_error = result;
 	if (s->saved_version != identity_table_version(s->agent->identities))
-		schedule(s, failed ? RETRY_MS : DELAY_MS + s->took_ns * DUTY / NS_PER_MS);
+		schedule(s, failed ? RETRY_MS : DELAY_MS + took_ns * DUTY / NS_PER_MS);
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -106,9 +102,8 @@ static void on_timer(uv_timer_t *timer)
 		schedule(s, RETRY_MS);
 		return;
 	}
-	s->writing = uv_queue_work(s->agent->loop, &s->work, on_work, on_written) == 0;
-	if (!s->writing)
-		schedule(s, RETRY_MS);
+	s->writing = true;
+	writer_start(s->writer, s->path, s->snapshot.data, s->snapshot.len, FILE_MODE);
 }
 
 void state_changed(struct state_saver *s)
@@ -129,7 +124,7 @@ int state_saver_new(struct agent *agent, struct state_saver **ret, struct error 
 	snprintf(s->path, sizeof(s->path), "%s/identities", agent->settings->state_dir);
 	r = file_make_dirs(agent->settings->state_dir, 0750, e);
 	if (r == 0) {
-		r = identity_store_load(agent->identities, s->path, wall_ns(), &damage);
+		r = identity_store_load(agent->identities, s->path, agent_clock_ns(agent), &damage);
 		if (r == -EBADMSG) {
 			set_aside(s->path, &damage);
 			/* What it had given before it turned out to be damaged is not to be trusted either. */
@@ -147,6 +142,11 @@ int state_saver_new(struct agent *agent, struct state_saver **ret, struct error 
 		format(s);
 		r = s->snapshot.failed ? -ENOMEM : write_snapshot(s, e);
 	}
+	if (r == 0) {
+		r = writer_new(&s->writer);
+		if (r < 0)
+			error_set(e, -r, "identity table", "the writer's thread cannot be started: %s", strerror(-r));
+	}
 	if (r < 0) {
 		error_prefix(e, "the identity table must be kept here (node.state_dir)");
 		text_done(&s->snapshot);
@@ -155,7 +155,9 @@ int state_saver_new(struct agent *agent, struct state_saver **ret, struct error 
 	}
 	s->saved_version = s->snapshot_version;
 	uv_timer_init(agent->loop, &s->timer);
-	s->timer.data = s->work.data = s;
+	uv_poll_init(agent->loop, &s->poll, writer_fd(s->writer));
+	uv_poll_start(&s->poll, UV_READABLE, on_written);
+	s->timer.data = s->poll.data = s;
 	*ret = s;
 	return 0;
 }
@@ -164,10 +166,26 @@ static void on_closed(uv_handle_t *handle)
 {
 	struct state_saver *s = handle->data;
 
+	if (--s->closing)
+		return;
+	writer_free(s->writer);
 	if (s->closed)
 		s->closed(s->closed_arg);
 	text_done(&s->snapshot);
 	free(s);
+}
+
+/* An older snapshot on its way must not arrive after the last one. */
+static void finish_writing(struct state_saver *s)
+{
+	struct error result;
+	uint64_t took_ns;
+
+	if (!s->writing)
+		return;
+	if (writer_finish(s->writer, &result, &took_ns) == 0)
+		s->saved_version = s->snapshot_version;
+	s->writing = false;
 }
 
 void state_saver_stop(struct state_saver *s, void (*closed)(void *arg), void *arg)
@@ -176,14 +194,15 @@ void state_saver_stop(struct state_saver *s, void (*closed)(void *arg), void *ar
 
 	s->closed = closed;
 	s->closed_arg = arg;
-	/* A worker that is writing has an older snapshot; wait for it rather than race with it for the name. */
-	while (s->writing)
-		uv_run(s->agent->loop, UV_RUN_ONCE);
+	uv_timer_stop(&s->timer);
+	uv_poll_stop(&s->poll);
+	finish_writing(s);
 	if (s->saved_version != identity_table_version(s->agent->identities)) {
 		format(s);
 		if (write_snapshot(s, &e) < 0)
 			log_problem(LOG_LEVEL_ERROR, "identity", &e);
 	}
-	uv_timer_stop(&s->timer);
+	s->closing = 2;
 	uv_close((uv_handle_t *)&s->timer, on_closed);
+	uv_close((uv_handle_t *)&s->poll, on_closed);
 }

@@ -391,6 +391,13 @@ const struct prism_identity *bus_adopted_entry(const struct bus *bus, uint64_t c
 	return c && c->adopted ? &c->value : NULL;
 }
 
+bool bus_is_written(const struct bus *bus, uint64_t cgroup_id)
+{
+	const struct cell *c = find(bus, cgroup_id);
+
+	return c && c->on_map;
+}
+
 const struct prism_identity *bus_entry(const struct bus *bus, uint64_t cgroup_id)
 {
 	const struct cell *c = find(bus, cgroup_id);
@@ -522,6 +529,11 @@ void bus_close(struct bus *bus, bool remove)
 	write_meta(bus);
 	bus_maps_close(&bus->maps, remove);
 	bus_free(bus);
+}
+
+int bus_keep_pins(struct bus *bus, bool *ret_again, struct error *e)
+{
+	return bus_maps_keep(&bus->maps, ret_again, e);
 }
 
 int bus_fd(const struct bus *bus)

@@ -43,6 +43,9 @@ const char *bus_note(const struct bus *bus); /* something an operator should kno
 /* The entry found at adoption for this cgroup, if it has not been staged over since; NULL otherwise. */
 const struct prism_identity *bus_adopted_entry(const struct bus *bus, uint64_t cgroup_id);
 
+/* Is there an entry of ours for this cgroup in the map itself? */
+bool bus_is_written(const struct bus *bus, uint64_t cgroup_id);
+
 /* What is or shall be on the bus for this cgroup; NULL: nothing. Valid until the next stage. */
 const struct prism_identity *bus_entry(const struct bus *bus, uint64_t cgroup_id);
 
@@ -53,18 +56,26 @@ const struct prism_identity *bus_entry(const struct bus *bus, uint64_t cgroup_id
 int bus_stage(struct bus *bus, uint64_t cgroup_id, uint32_t identity, uint32_t flags, uint64_t label_hash,
 	      bool visible);
 int bus_stage_delete(struct bus *bus, uint64_t cgroup_id);
-/* Write what is staged. 0; -ENOSPC when the map is full (the rest stays staged); another errno. */
+/*
+ * Write what is staged: deletions, changes of entries, new entries; then the generation, if something that a consumer
+ * could have cached was written. 0; -ENOSPC when the map is full (new entries wait, nothing else does); another errno
+ * (what is left stays staged, and raises the generation when it is written).
+ */
 int bus_flush(struct bus *bus);
 size_t bus_staged(const struct bus *bus);
 
 /* The own cgroup of a workload came to or went from this level: keeps root_levels. Set before its entry is flushed. */
 void bus_root_level(struct bus *bus, unsigned int level, int by);
 
-/* Deletes adopted entries nobody staged since (the end of the first sync). Returns how many. */
+/* Deletes adopted entries nobody staged since (the end of the first sync), and forgets their levels. Returns how many.
+ */
 size_t bus_finish_adoption(struct bus *bus);
 
 /* Writes heartbeat_ns and stale_jiffies. Call at least every stale_after / 3. */
 int bus_heartbeat(struct bus *bus);
+
+/* Pins the maps again when somebody took their pins away (*ret_again); see bus_maps_keep(). */
+int bus_keep_pins(struct bus *bus, bool *ret_again, struct error *e);
 
 struct bus_stats {
 	uint32_t entries;

@@ -277,6 +277,73 @@ int bus_maps_open(const char *dir, uint32_t capacity, bool v1_exact, struct bus_
 	return 0;
 }
 
+/* ---- while it runs ----------------------------------------------------------------------------------------------- */
+
+/* The directory went, with the lock on it. bpffs itself is not mounted here: whoever took it away may mean it. */
+static int remake_dir(struct bus_maps *m, struct error *e)
+{
+	struct bus_maps anew = {.dir_fd = -1};
+	char parent[PATH_MAX];
+	int r;
+
+	existing_parent(m->dir, parent, sizeof(parent));
+	if (!on_bpffs(parent))
+		return error_set(e, ENOTSUP, m->dir,
+				 "the BPF filesystem is gone, consumers no longer find the bus; mount it again and the "
+				 "bus is pinned again");
+	memcpy(anew.dir, m->dir, sizeof(anew.dir));
+	r = open_dir(&anew, e);
+	if (r < 0) {
+		if (anew.dir_fd >= 0)
+			close(anew.dir_fd);
+		return r;
+	}
+	close(m->dir_fd);
+	m->dir_fd = anew.dir_fd;
+	return 0;
+}
+
+static int keep_pin(int fd, const char *path, bool *ret_again, struct error *e)
+{
+	struct bpf_map_info ours, found;
+	_cleanup_close_ int there = bpf_obj_get(path);
+	int r;
+
+	if (there < 0 && errno == ENOENT) {
+		r = pin(fd, path, e);
+		*ret_again |= r == 0;
+		return r;
+	}
+	if (there < 0)
+		return error_set(e, errno, path, "cannot be opened: %s", strerror(errno));
+	if (map_info(there, &found) < 0 || map_info(fd, &ours) < 0 || found.id != ours.id)
+		return error_set(e, EEXIST, path,
+				 "another map took the place of the bus, and consumers read it: remove it and the bus "
+				 "is pinned again");
+	return 0;
+}
+
+int bus_maps_keep(struct bus_maps *m, bool *ret_again, struct error *e)
+{
+	char identity[PATH_MAX], meta[PATH_MAX];
+	struct stat st;
+	int r = 0;
+
+	*ret_again = false;
+	snprintf(identity, sizeof(identity), "%s/" PRISM_BUS_MAP, m->dir);
+	snprintf(meta, sizeof(meta), "%s/" PRISM_META_MAP, m->dir);
+	if (stat(m->dir, &st) < 0)
+		r = errno == ENOENT ? remake_dir(m, e)
+				    : error_set(e, errno, m->dir, "cannot be examined: %s", strerror(errno));
+	if (r == 0)
+		r = keep_pin(m->identity_fd, identity, ret_again, e);
+	if (r == 0)
+		r = keep_pin(m->meta_fd, meta, ret_again, e);
+	if (r == 0 && m->v1_pin[0])
+		r = keep_pin(m->identity_fd, m->v1_pin, ret_again, e);
+	return r;
+}
+
 static void unpin(const struct bus_maps *m, const char *name)
 {
 	char path[PATH_MAX];

@@ -24,6 +24,12 @@ struct bus_maps {
 
 /* See bus_open(). *ret is untouched on failure, and so is what was pinned. */
 int bus_maps_open(const char *dir, uint32_t capacity, bool v1_exact, struct bus_maps *ret, struct error *e);
+/*
+ * Are the maps still pinned where consumers look? A pin that somebody took away is made again (*ret_again), its
+ * directory too. -EEXIST: another map has the place. Another errno: it cannot be made now. Cheap: ask every few
+ * seconds.
+ */
+int bus_maps_keep(struct bus_maps *m, bool *ret_again, struct error *e);
 /* Takes back what this open made and closes; what was there before it stays. */
 void bus_maps_undo(struct bus_maps *m);
 /* Closes; remove: unpins first and removes the directory when it is empty. */

@@ -3,7 +3,8 @@
  * Keeps a struct cgroups equal to the kernel's tree and says what changes. Events come from the core's own BPF object
  * (mkdir, rmdir, rename through a ring buffer) or, where that cannot be loaded, from inotify; status says which.
  * Events are attached before the start-up walk and read after it, so nothing that happens meanwhile is lost; a lost
- * event (ring full, inotify overflow) makes a rescan.
+ * event (ring full, inotify overflow) makes a rescan, and so does, a second later, whatever kept a cgroup from being
+ * seen or watched (no descriptors, memory, inotify watches); what cannot be looked at stays in the tree as it was.
  */
 #ifndef CGROUP_WATCH_H
 #define CGROUP_WATCH_H

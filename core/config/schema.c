@@ -13,6 +13,7 @@
 #define OPTIONS(table) .options = (table), .n_options = ARRAY_SIZE(table)
 
 static const char *const exit_policies[] = {"keep", "remove", NULL};
+static const char *const schedulings[] = {"realtime", "normal", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 static const char *const log_formats[] = {"auto", "plain", "journal", "json", NULL};
 static const char *const compats[] = {"lean", "v1-exact", NULL};
@@ -32,8 +33,12 @@ static const struct prism_option node_options[] = {
 	[NODE_CALLBACK_DEADLINE] = {.name = "callback_deadline", .kind = PRISM_OPTION_DURATION, .fallback = "10s",
 		.min = 100 * MS, .max = 10 * MIN,
 		.help = "A module whose callback holds the event loop for so long is named and quarantined."},
+	[NODE_SCHEDULING] = {.name = "scheduling", .kind = PRISM_OPTION_ENUM, .choices = schedulings,
+		.fallback = "realtime",
+		.help = "How prismd itself is scheduled: realtime (SCHED_FIFO 1, bounded), so that an identity is there before "
+			"the workload runs on busy CPUs too, or normal, by nice alone."},
 	[NODE_NICE] = {.name = "nice", .kind = PRISM_OPTION_INT, .fallback = "-10", .min = -20, .max = 19,
-		.help = "Nice value of prismd itself: identities should be there before a workload runs."},
+		.help = "Nice value of prismd itself, whenever it is not realtime."},
 };
 
 static const struct prism_option log_options[] = {

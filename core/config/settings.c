@@ -128,6 +128,7 @@ static void read_node(struct settings *s, struct problems *p)
 	s->runtime_dir = text(c, NODE_RUNTIME_DIR);
 	s->on_exit = (enum exit_policy)number(c, NODE_ON_EXIT);
 	s->callback_deadline_ms = ms(c, NODE_CALLBACK_DEADLINE);
+	s->scheduling = (enum scheduling)number(c, NODE_SCHEDULING);
 	s->nice = (int)number(c, NODE_NICE);
 }
 

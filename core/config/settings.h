@@ -43,6 +43,11 @@ enum exit_policy {
 	EXIT_REMOVE, /* a clean stop takes everything away */
 };
 
+enum scheduling {
+	SCHEDULING_REALTIME,
+	SCHEDULING_NORMAL,
+};
+
 struct module_setting {
 	const char *name;
 	const char *file;   /* absolute, or a file name looked up in the module directories; NULL: <name>.so */
@@ -71,7 +76,8 @@ struct settings {
 	const char *runtime_dir;
 	enum exit_policy on_exit;
 	uint64_t callback_deadline_ms;
-	int nice; /* prismd's own nice value */
+	enum scheduling scheduling; /* prismd's own */
+	int nice;                   /* while it is not realtime */
 	/* log: */
 	enum log_level log_level;
 	enum log_format log_format;

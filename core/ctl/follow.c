@@ -91,32 +91,32 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/* pid of the prismd that answers. */
-static int daemon_pid(struct ctl *ctl, int64_t *ret, struct error *e)
+/* When the prismd that answers began, which tells its runs apart: one that was restarted in place keeps its pid. */
+static int daemon_started(struct ctl *ctl, int64_t *ret, struct error *e)
 {
 	json_t *status = NULL;
 	int r = client_get(ctl, "/v1/status", &status, e);
 
 	if (r == 0)
-		*ret = json_number(status, "pid");
+		*ret = json_number(status, "started_ns");
 	json_decref(status);
 	return r;
 }
 
 /* Until prismd answers again: 0, or -EINTR. */
-static int wait_for_daemon(struct reader *r, int stop_fd, int64_t *pid)
+static int wait_for_daemon(struct reader *r, int stop_fd, int64_t *started)
 {
 	struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
-	int64_t before = *pid;
+	int64_t before = *started;
 	struct error e;
 
 	ctl_note(r->ctl, "prismd has gone away; waiting for it");
-	while (daemon_pid(r->ctl, pid, &e) < 0) {
+	while (daemon_started(r->ctl, started, &e) < 0) {
 		if (poll(&stop, 1, RETRY_MS) > 0)
 			return -EINTR;
 	}
-	if (*pid != before) {
-		ctl_note(r->ctl, "prismd is back (pid %" PRId64 "); its events are numbered anew", *pid);
+	if (*started != before) {
+		ctl_note(r->ctl, "prismd was started anew; its events are numbered anew");
 		r->last = 0;
 	} else {
 		ctl_note(r->ctl, "prismd is back");
@@ -129,16 +129,16 @@ int events_follow(struct ctl *ctl, const struct event_filter *filter, uint64_t f
 {
 	struct reader reader = {.ctl = ctl, .fn = fn, .arg = arg, .last = from ? from - 1 : 0};
 	_cleanup_close_ int stop_fd = open_signals();
-	int64_t pid = 0;
+	int64_t started = 0;
 	int r;
 
 	if (stop_fd < 0)
 		return error_set(e, errno, NULL, "signalfd: %s", strerror(errno));
-	r = daemon_pid(ctl, &pid, e);
+	r = daemon_started(ctl, &started, e);
 	while (r == 0) {
 		r = run(&reader, filter, reader.last + 1, true, stop_fd, e);
 		if (r == 0 || r == -ENOTCONN)
-			r = wait_for_daemon(&reader, stop_fd, &pid);
+			r = wait_for_daemon(&reader, stop_fd, &started);
 	}
 	return r == -EINTR ? 0 : r;
 }

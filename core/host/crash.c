@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -25,6 +26,7 @@ static struct {
 	sigset_t mask; /* of the process as it was started */
 	pthread_t loop_thread;
 	struct crash_page *page;
+	uint64_t running; /* see crash_note() */
 	pthread_t watchdog;
 	bool watching;
 	uint64_t tick_ns;
@@ -35,11 +37,14 @@ static struct {
 
 static char alternate_stack[64 << 10];
 
-static uint64_t running(void)
+void crash_note(uint64_t what)
 {
-	struct crash_page *page = crash.page;
+	__atomic_store_n(&crash.running, what, __ATOMIC_RELEASE);
+}
 
-	return page ? __atomic_load_n(&page->running, __ATOMIC_ACQUIRE) : 0;
+uint64_t crash_noted(void)
+{
+	return __atomic_load_n(&crash.running, __ATOMIC_ACQUIRE);
 }
 
 /* Async-signal-safe, as is everything it calls. */
@@ -61,9 +66,10 @@ static bool restart_allowed(void)
 	return ++page->restarts <= LEDGER_MAX_RESTARTS;
 }
 
-/* Returns only if it may not or cannot. Every fd of prismd is close-on-exec, so the new image starts with none. */
+/* Returns only if it may not or cannot. Every fd of prismd is close-on-exec; a module's library may have others. */
 static void restart(void)
 {
+	static const struct sched_param none;
 	static const char said[] = "prismd: a module's code failed; starting anew in place\n";
 
 	if (!restart_allowed())
@@ -74,6 +80,9 @@ static void restart(void)
 	for (size_t i = 0; i < ARRAY_SIZE(fatal); i++)
 		signal(fatal[i], SIG_DFL);
 	pthread_sigmask(SIG_SETMASK, &crash.mask, NULL);
+	/* As prismd is started; a real-time thread's limits would end the new image in its start-up walk. */
+	sched_setscheduler(0, SCHED_OTHER, &none);
+	close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
 	execve(crash.exe, crash.argv, environ);
 }
 
@@ -85,7 +94,7 @@ static bool own_fault(const siginfo_t *info)
 
 static void crashed(int sig, siginfo_t *info, void *context)
 {
-	uint64_t what = running();
+	uint64_t what = crash_noted();
 
 	(void)context;
 	if ((what & 0xffff) && own_fault(info) && pthread_equal(pthread_self(), crash.loop_thread)) {
@@ -142,7 +151,7 @@ static void *watch(void *arg)
 
 		if (pthread_cond_timedwait(&crash.wake, &crash.lock, &until) != ETIMEDOUT)
 			continue;
-		what = running();
+		what = crash_noted();
 		ticks = (what & 0xffff) && what == last ? ticks + 1 : 0;
 		last = what;
 		if (ticks >= TICKS)

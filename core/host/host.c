@@ -477,6 +477,23 @@ void host_explain(struct host *host, const struct prism_workload *workload,
 	}
 }
 
+void host_keep_pins(struct host *host)
+{
+	for (unsigned int i = 0; i < host->n_order; i++) {
+		struct module *m = host->order[i];
+
+		if (m->state != MODULE_RUNNING || m->goal != GOAL_UP || m->restart || !m->pinned ||
+		    pins_any(host->env.pin_root, m->name))
+			continue;
+		log_error(m->room,
+			  "its pins in %s were removed by another process, and its programs went with them: "
+			  "it is started again",
+			  m->pin_dir);
+		apply_replace(m, m->image);
+	}
+	host_settle(host);
+}
+
 void host_stop(struct host *host, enum prism_stop why, void (*done)(void *arg), void *arg)
 {
 	host->stopping = true;

@@ -144,6 +144,12 @@ void host_collect(struct host *host, struct text *out);
 void host_explain(struct host *host, const struct prism_workload *workload,
 		  void (*fn)(void *arg, const char *module, const char *line), void *arg);
 
+/*
+ * Restarts each running module whose pins somebody took away: its programs went with them. Not while the directory of
+ * pins is not to be had. Cheap: ask every few seconds.
+ */
+void host_keep_pins(struct host *host);
+
 /* Stop every module in reverse order; done(arg) when the last is closed or its deadline is over. */
 void host_stop(struct host *host, enum prism_stop why, void (*done)(void *arg), void *arg);
 void host_free(struct host *host);

@@ -16,7 +16,7 @@
 #include "host/crash.h"
 #include "host/ledger.h"
 
-#define MAGIC "PrismLg1"
+#define MAGIC "PrismLg2"
 
 struct slot {
 	char name[PRISM_NAME_MAX];
@@ -134,7 +134,7 @@ static void take_mark(struct ledger *l)
 	struct slot *s;
 	char buf[128];
 
-	c->running = 0;
+	crash_note(0);
 	if (!c->mark)
 		return;
 	if (n && n <= LEDGER_SLOTS && callback < CALLBACK_COUNT && l->page->slot[n - 1].name[0]) {
@@ -180,7 +180,7 @@ void ledger_close(struct ledger *l)
 	if (l->page) {
 		crash_watch(0);
 		crash_arm(NULL);
-		l->page->crash.running = 0;
+		crash_note(0);
 		munmap(l->page, sizeof(struct page));
 	}
 	if (l->fd >= 0)
@@ -225,16 +225,16 @@ int ledger_slot(struct ledger *l, const char *name)
 
 uint64_t ledger_enter(struct ledger *l, int slot, enum callback callback)
 {
-	uint64_t before = l->page->crash.running;
+	uint64_t before = crash_noted();
 
-	__atomic_store_n(&l->page->crash.running, ++l->sequence << 16 | (uint64_t)callback << 8 | (uint64_t)(slot + 1),
-			 __ATOMIC_RELEASE);
+	crash_note(++l->sequence << 16 | (uint64_t)callback << 8 | (uint64_t)(slot + 1));
 	return before;
 }
 
 void ledger_leave(struct ledger *l, uint64_t before)
 {
-	__atomic_store_n(&l->page->crash.running, before, __ATOMIC_RELEASE);
+	(void)l;
+	crash_note(before);
 }
 
 void ledger_get(const struct ledger *l, int slot, struct ledger_record *ret)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Whose code was running when prismd died. <state_dir>/host.state is mapped, shared: what is written there outlives any
- * death of the process (not one of the machine; nothing here needs that). Before a callback the host notes the module,
- * afterwards it takes the note back: one store each.
+ * death of the process. Before a callback the host notes the module (in memory: crash_note()), afterwards it takes the
+ * note back: one store each.
  *
  * A note alone is no accusation: kill -9 in the middle of a callback counts for nothing. Two things turn it into a
  * mark, and a mark counts as a crash of the module when prismd starts again:

@@ -283,6 +283,7 @@ int module_up(struct module *m, const struct module_setting *setting, bool keep_
 		setting_free(m->applied);
 		m->applied = copy;
 		m->load_ns = monotonic_ns() - began;
+		m->pinned = pins_any(m->owner->env.pin_root, m->name);
 		module_enter(m, MODULE_RUNNING, NULL);
 	}
 	pins_list_done(&before);

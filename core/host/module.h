@@ -64,6 +64,7 @@ struct module {
 	void *self;
 	bool open;          /* self is its own: close() is due */
 	bool live;          /* hears of identities */
+	bool pinned;        /* it has pinned something */
 	unsigned int depth; /* callbacks on the stack */
 	unsigned int n_handles;
 	struct error report; /* prism_fail() of the callback that runs; code 0: none */

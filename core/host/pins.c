@@ -79,6 +79,17 @@ void pins_list(const char *pin_root, const char *module, struct pins_list *ret)
 	}
 }
 
+bool pins_any(const char *pin_root, const char *module)
+{
+	struct pins_list list;
+	bool any;
+
+	pins_list(pin_root, module, &list);
+	any = list.n;
+	pins_list_done(&list);
+	return any;
+}
+
 void pins_list_done(struct pins_list *list)
 {
 	for (size_t i = 0; i < list->n; i++)

@@ -20,6 +20,7 @@ struct pins_list {
 };
 void pins_list(const char *pin_root, const char *module, struct pins_list *ret);
 void pins_list_done(struct pins_list *list);
+bool pins_any(const char *pin_root, const char *module);
 
 /* Removes what is in the module's directory, except `keep` (NULL: all of it and the directory). */
 int pins_remove(const char *pin_root, const char *module, const struct pins_list *keep, struct error *e);

@@ -14,6 +14,7 @@ enum end {
 	END_NONE,
 	END_EXITED,
 	END_TIME,
+	END_CANCELLED,
 };
 
 struct probe {
@@ -42,9 +43,6 @@ static void closed(uv_handle_t *handle)
 
 static void close_all(struct probe *p)
 {
-	/* The session's leader is dead or about to be: whatever a constructor forked into it goes too. */
-	if (p->process.pid > 0)
-		kill(-p->process.pid, SIGKILL);
 	uv_close((uv_handle_t *)&p->process, closed);
 	uv_close((uv_handle_t *)&p->out, closed);
 	uv_close((uv_handle_t *)&p->timer, closed);
@@ -111,29 +109,43 @@ static void finish(struct probe *p)
 		fn(arg, &e);
 }
 
+static void expired(uv_timer_t *timer);
+
 static void exited(uv_process_t *process, int64_t status, int signal)
 {
 	struct probe *p = process->data;
 
 	p->status = status;
 	p->signal = signal;
-	if (p->end)
-		return;
-	p->end = END_EXITED;
-	/* Ends the pipe even if a grandchild holds it. */
+	/* Whatever a constructor forked into the session goes too, which ends the pipe even if a grandchild holds it.
+	 */
 	kill(-process->pid, SIGKILL);
+	if (p->end) {
+		finish(p);
+		return;
+	}
+	p->end = END_EXITED;
 	if (p->eof)
 		finish(p);
+}
+
+/* Its exit ends the probe, so that the loop reaps it; the timer does when the child hangs in the kernel. */
+static void end_child(struct probe *p, enum end why)
+{
+	p->end = why;
+	kill(-p->process.pid, SIGKILL);
+	uv_timer_start(&p->timer, expired, PROBE_TIME_LIMIT_MS, 0);
 }
 
 static void expired(uv_timer_t *timer)
 {
 	struct probe *p = timer->data;
 
-	/* The child ended in time, and only its pipe is held open by something that left the session. */
-	if (p->end != END_EXITED)
-		p->end = END_TIME;
-	finish(p);
+	/* Ended: only its pipe is held open, by something that left the session. */
+	if (p->end)
+		finish(p);
+	else
+		end_child(p, END_TIME);
 }
 
 static void give_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -158,7 +170,7 @@ static void got(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 		return;
 	uv_read_stop(stream); /* end of file, an error, or more than any answer has */
 	p->eof = true;
-	if (p->end)
+	if (p->end == END_EXITED)
 		finish(p);
 }
 
@@ -222,5 +234,8 @@ int probe_start(uv_loop_t *loop, const char *self_exe, const struct module_file 
 void probe_cancel(struct probe *p)
 {
 	p->fn = NULL;
-	close_all(p);
+	if (p->end == END_EXITED)
+		close_all(p);
+	else
+		end_child(p, END_CANCELLED);
 }

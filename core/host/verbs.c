@@ -47,11 +47,13 @@ static void requested(struct prepare *p)
 	host_settle(host);
 }
 
-static int request_prepare(struct host *host, struct module *m, struct prepare *p)
+/* Takes p, also on failure. done is called if, and only if, it was begun. */
+static int request_prepare(struct host *host, struct module *m, struct prepare *p, void (*done)(void *arg), void *arg)
 {
 	struct request *request = p ? malloc(sizeof(*request)) : NULL;
 
-	if (!request) {
+	if (!request || host_wait(host, done, arg)) {
+		free(request);
 		prepare_free(p);
 		return -ENOMEM;
 	}
@@ -65,7 +67,7 @@ static int request_prepare(struct host *host, struct module *m, struct prepare *
 	return 0;
 }
 
-static int bring_up(struct host *host, struct module *m, struct error *e)
+static int bring_up(struct host *host, struct module *m, struct error *e, void (*done)(void *arg), void *arg)
 {
 	struct prepare *p = apply_prepare(host, 1);
 
@@ -77,21 +79,20 @@ static int bring_up(struct host *host, struct module *m, struct error *e)
 		p->item[0].setting = p->item[0].own;
 		p->item[0].known = m->image;
 	}
-	return request_prepare(host, m, p) ? error_set(e, ENOMEM, "host", "no memory") : 0;
+	return request_prepare(host, m, p, done, arg) ? error_set(e, ENOMEM, "host", "no memory") : 0;
 }
 
 int host_prepare(struct host *host, const struct settings *settings, void (*done)(void *arg), void *arg)
 {
+	/* What is wrong is said by host_apply(); what it refuses is not looked at here. */
+	bool refused = settings->n_modules > HOST_MAX_MODULES;
 	struct problems ignored = {};
-	struct prepare *p = apply_prepare(host, settings->n_modules);
-	int r = p ? host_wait(host, done, arg) : -ENOMEM;
+	struct prepare *p = apply_prepare(host, refused ? 0 : settings->n_modules);
+	int r = p ? apply_copy_dirs(settings->module_dirs, &p->own_dirs) : -ENOMEM;
 
-	/* What is wrong here is said by host_apply(). */
-	if (!r && settings->n_modules <= HOST_MAX_MODULES)
+	if (!r && !refused)
 		apply_fill(host, settings, p, &ignored);
 	problems_done(&ignored);
-	if (!r)
-		r = apply_copy_dirs(settings->module_dirs, &p->own_dirs);
 	for (size_t i = 0; !r && i < p->n; i++) {
 		r = setting_copy(p->item[i].setting, &p->item[i].own);
 		p->item[i].setting = p->item[i].own;
@@ -102,7 +103,7 @@ int host_prepare(struct host *host, const struct settings *settings, void (*done
 	}
 	p->dirs = (const char *const *)p->own_dirs;
 	p->load = false;
-	return request_prepare(host, NULL, p);
+	return request_prepare(host, NULL, p, done, arg);
 }
 
 static struct module *named(struct host *host, const char *name, struct error *e)
@@ -133,10 +134,10 @@ int host_module_enable(struct host *host, const char *name, struct error *e, voi
 	ledger_set_override(host->ledger, m->slot, OVERRIDE_ENABLED, setting_fingerprint(m->setting));
 	ledger_reset(host->ledger, m->slot);
 	host_count_crashes(host, m);
+	if (m->state != MODULE_RUNNING || m->goal != GOAL_UP)
+		return bring_up(host, m, e, done, arg);
 	if (host_wait(host, done, arg))
 		return error_set(e, ENOMEM, "host", "no memory");
-	if (m->state != MODULE_RUNNING || m->goal != GOAL_UP)
-		return bring_up(host, m, e);
 	host_settle(host);
 	return 0;
 }
@@ -171,7 +172,5 @@ int host_module_reload(struct host *host, const char *name, struct error *e, voi
 	if (!host_wanted(host, m, m->setting))
 		return error_set(e, EINVAL, NULL, "module %s is disabled: `prismctl module enable %s` first", name,
 				 name);
-	if (host_wait(host, done, arg))
-		return error_set(e, ENOMEM, "host", "no memory");
-	return bring_up(host, m, e);
+	return bring_up(host, m, e, done, arg);
 }

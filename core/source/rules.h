@@ -10,8 +10,8 @@
  *         class: normal
  *         weight: 64
  *
- * The first rule that matches a path wins for that path; a rule that matches a deeper cgroup wins below it. What is below
- * a match inherits from it, so a ** at the end of a pattern says nothing more.
+ * The first rule that matches a path wins for that path; a rule that matches a deeper cgroup wins below it. What is
+ * below a match inherits from it, so a ** at the end of a pattern says nothing more.
  */
 #ifndef SOURCE_RULES_H
 #define SOURCE_RULES_H

@@ -77,10 +77,24 @@ static bool same_map(int a, int b)
 	       info_a.id == info_b.id;
 }
 
-/* A detached program may still be on its way into the ring: wait for every section that began before. */
-static void settle(void)
+/* From here on only programs of this generation or a later one report, and none of an earlier one is still at it. */
+static void name_generation(struct trace_reader *shared, uint64_t generation)
 {
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+	__atomic_store_n(&shared->generation, generation, __ATOMIC_SEQ_CST);
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0); /* an RCU grace period: programs run inside a section */
+}
+
+static uint64_t next_generation(struct prism_host *host)
+{
+	_cleanup_fd_ int fd = open_pin(host, "", "trace_reader");
+	struct bpf_map_info info = {0};
+	struct trace_reader shared;
+	uint32_t zero = 0, size = sizeof(info);
+
+	if (fd < 0 || bpf_map_get_info_by_fd(fd, &info, &size) < 0 || info.value_size != sizeof(shared) ||
+	    bpf_map_lookup_elem(fd, &zero, &shared) < 0)
+		return 1;
+	return shared.generation + 1;
 }
 
 /* The ring of another size that the new programs do not write into. */
@@ -89,7 +103,6 @@ static int drain_earlier(struct prism_host *host, int earlier_fd, int shared_fd,
 	struct reader reader;
 	int r;
 
-	settle();
 	r = reader_init(&reader, host, earlier_fd, shared_fd, record, arg);
 	if (r < 0)
 		return r;
@@ -108,6 +121,7 @@ static struct trace_bpf *open_skel(struct prism_host *host, const struct trace_l
 
 	if (!skel)
 		return NULL;
+	skel->rodata->trace_generation = next_generation(host);
 	skel->rodata->trace_want_exec = config->exec;
 	skel->rodata->trace_want_fork_exits = config->fork_exits;
 	skel->rodata->trace_max_arg_bytes = config->max_arg_bytes;
@@ -138,8 +152,14 @@ static int start_reading(struct prism_host *host, struct trace_leg *leg, int ear
 {
 	int ring_fd = bpf_map__fd(leg->skel->maps.trace_ring);
 	int shared_fd = bpf_map__fd(leg->skel->maps.trace_reader);
-	int r = 0;
+	struct trace_reader *shared;
+	int r;
 
+	r = reader_map_shared(shared_fd, &shared);
+	if (r < 0)
+		return prism_fail(host, -r, "trace: mapping the reader's state", "%s", strerror(-r));
+	name_generation(shared, leg->skel->rodata->trace_generation);
+	reader_unmap_shared(shared);
 	if (earlier_fd >= 0 && !same_map(earlier_fd, ring_fd))
 		r = drain_earlier(host, earlier_fd, shared_fd, record, arg);
 	if (r < 0)
@@ -177,12 +197,8 @@ int trace_leg_up(struct prism_host *host, const struct trace_leg_config *config,
 
 int trace_leg_finish(struct trace_leg *leg)
 {
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < sizeof(programs) / sizeof(programs[0]); i++)
-		r = prism_leg_detach(leg->leg, programs[i]);
-	settle();
-	return r < 0 ? r : reader_drain(&leg->reader);
+	name_generation(leg->reader.shared, UINT64_MAX);
+	return reader_drain(&leg->reader);
 }
 
 void trace_leg_down(struct trace_leg *leg, enum prism_stop why)

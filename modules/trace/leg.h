@@ -35,7 +35,7 @@ struct trace_leg {
  */
 int trace_leg_up(struct prism_host *host, const struct trace_leg_config *config, reader_record_fn record, void *arg,
 		 struct trace_leg *ret_leg);
-/* Detaches the programs and gives record() what the ring still holds: from here on nothing comes any more. */
+/* Silences the programs and gives record() what the ring still holds: from here on nothing comes any more. */
 int trace_leg_finish(struct trace_leg *leg);
 void trace_leg_down(struct trace_leg *leg, enum prism_stop why);
 

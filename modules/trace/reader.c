@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define TURN 512u   /* records before others get the loop: a few milliseconds of work */
+#define TURN 32u    /* records before others get the loop: an identity that waits meanwhile misses its first exec */
 #define POLL_MS 20u /* between two looks while events keep coming */
 #define AGAIN_MS 1u
 
@@ -59,7 +59,7 @@ static void recover(struct reader *reader, uint64_t id)
 	}
 }
 
-static int map_shared(int fd, struct trace_reader **ret_shared)
+int reader_map_shared(int fd, struct trace_reader **ret_shared)
 {
 	void *at = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
@@ -67,6 +67,12 @@ static int map_shared(int fd, struct trace_reader **ret_shared)
 		return -errno;
 	*ret_shared = at;
 	return 0;
+}
+
+void reader_unmap_shared(struct trace_reader *shared)
+{
+	if (shared)
+		munmap(shared, (size_t)sysconf(_SC_PAGESIZE));
 }
 
 int reader_init(struct reader *reader, struct prism_host *host, int ring_fd, int shared_fd, reader_record_fn record,
@@ -79,7 +85,7 @@ int reader_init(struct reader *reader, struct prism_host *host, int ring_fd, int
 	r = ring_id(ring_fd, &id);
 	if (r < 0)
 		return r;
-	r = map_shared(shared_fd, &reader->shared);
+	r = reader_map_shared(shared_fd, &reader->shared);
 	if (r < 0)
 		return r;
 	reader->buffer = ring_buffer__new(ring_fd, take_record, reader, NULL);
@@ -155,7 +161,7 @@ static void take_turn(void *arg)
 	idle = n == 0 && !reader_pending(reader);
 	again = reader->turn(reader->arg, idle);
 	if (n == (int)TURN)
-		look_again(reader, AGAIN_MS);
+		look_again(reader, 0); /* after one turn of the loop */
 	else if (!idle || again)
 		look_again(reader, POLL_MS);
 	else
@@ -186,7 +192,6 @@ void reader_done(struct reader *reader)
 	prism_watch_stop(reader->host, reader->watch);
 	prism_timer_stop(reader->host, reader->timer);
 	ring_buffer__free(reader->buffer);
-	if (reader->shared)
-		munmap(reader->shared, (size_t)sysconf(_SC_PAGESIZE));
+	reader_unmap_shared(reader->shared);
 	*reader = (struct reader){0};
 }

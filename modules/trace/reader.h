@@ -28,6 +28,10 @@ struct reader {
 	void *arg;
 };
 
+/* The map trace_reader in our memory. */
+int reader_map_shared(int fd, struct trace_reader **ret_shared);
+void reader_unmap_shared(struct trace_reader *shared);
+
 /* shared_fd: the map trace_reader. ring_fd and shared_fd may be closed afterwards. */
 int reader_init(struct reader *reader, struct prism_host *host, int ring_fd, int shared_fd, reader_record_fn record,
 		void *arg);

@@ -3,7 +3,8 @@
  * exec and exit of processes, tagged with the identity that the process has at that moment, into a pinned ring.
  *
  * Two generations of these programs are attached for a moment while one replaces the other. Which one runs first for
- * an event reports it; the mark that it leaves on the process keeps the other from doing so again.
+ * an event reports it; the mark that it leaves on the process keeps the other from doing so again. Once user space has
+ * named the new generation the old one is silent, however long the kernel takes to detach it.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -68,6 +69,7 @@ const volatile __u32 trace_max_arg_bytes = 1024;
 const volatile __u32 trace_wake_bytes = 1 << 18; /* the reader is woken above this many bytes, asleep or not */
 const volatile __u64 trace_interval_ns = 0;      /* between two events of one identity at its rate; 0: no limit */
 const volatile __u64 trace_burst_ns = 0;         /* how far ahead of its rate an identity may run */
+const volatile __u64 trace_generation = 0;
 const volatile _Bool trace_want_exec = 1;
 const volatile _Bool trace_want_fork_exits = 1;
 
@@ -129,6 +131,11 @@ struct {
 } trace_scratch SEC(".maps");
 
 static const __u32 zero = 0;
+
+static __always_inline _Bool superseded(const struct trace_reader *reader)
+{
+	return *(const volatile __u64 *)&reader->generation > trace_generation;
+}
 
 /* ---- accounting -------------------------------------------------------------------------------------------------- */
 
@@ -293,7 +300,7 @@ int BPF_PROG(trace_exec, struct task_struct *task, int old_pid, struct linux_bin
 	struct trace_mark *mark;
 	__u64 tail;
 
-	if (!counts || !reader || !to)
+	if (!counts || !reader || !to || superseded(reader))
 		return 0;
 	fill_head(&to->exec.head, TRACE_EXEC, task, bpf_ktime_get_ns());
 	mark = bpf_task_storage_get(&trace_marks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -344,7 +351,7 @@ int BPF_PROG(trace_exit, struct task_struct *task)
 	struct trace_exit to;
 	__u32 flags;
 
-	if (t->signal->live.counter || !counts || !reader)
+	if (t->signal->live.counter || !counts || !reader || superseded(reader))
 		return 0;
 	flags = leader->flags;
 	if (flags & PF_KTHREAD || (flags & PF_FORKNOEXEC && !trace_want_fork_exits))

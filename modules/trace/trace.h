@@ -97,6 +97,7 @@ struct trace_reader {
 	__u64 seq;                /* the programs' own: the last number given out */
 	__u64 told[TRACE_LOSSES]; /* losses that a trace.lost event has named */
 	__u64 skipped;            /* TRACE_LOST_SKIPPED of programs that have been replaced */
+	__u64 generation;         /* of the programs that report; earlier ones that are still attached do not */
 	__u32 asleep;             /* the reader waits for a wake-up; the program that gives it sets 0 */
 	__u32 reserved;
 };

@@ -67,7 +67,7 @@ static void no_facets(void *arg, uint32_t number)
 
 static void setup(const char *dir, const char *state, const char *config)
 {
-	struct settings_source source = {.path = config, .conf_d = "/nonexistent"};
+	struct settings_source source = {.path = config};
 	struct bus_options bus = {.dir = dir, .capacity = 1u << 18, .stale_after_ns = 10 * NS_PER_SEC};
 	struct host_env env = {.identities = nobody,
 			       .identity = no_identity,
@@ -83,13 +83,15 @@ static void setup(const char *dir, const char *state, const char *config)
 
 	check(sodium_init(), "libsodium");
 	agent.loop = uv_default_loop();
-	check(settings_load(&source, &agent.settings, &p), p.n ? p.list[0].text : "settings");
+	if (settings_load(&source, &agent.settings, &p) < 0)
+		check(-EINVAL, p.n ? p.list[0].text : "settings");
 	agent.metrics = metrics_new();
 	agent.stream = stream_new(4096);
 	agent.identities = identity_table_new(HOLD_BACK_NS);
 	check(label_filter_default(&agent.label_filter), "filter");
 	bus.metrics = agent.metrics;
-	check(bus_open(&bus, &agent.bus, &e), e.text);
+	if (bus_open(&bus, &agent.bus, &e) < 0)
+		check(-e.code, e.text);
 	snprintf(pins, sizeof(pins), "%s/modules", dir);
 	env.loop = agent.loop;
 	env.stream = agent.stream;
@@ -97,11 +99,13 @@ static void setup(const char *dir, const char *state, const char *config)
 	env.pin_root = pins;
 	env.bus_fd = bus_fd(agent.bus);
 	env.meta_fd = bus_meta_fd(agent.bus);
-	check(host_new(&env, &agent.host, &e), e.text);
+	if (host_new(&env, &agent.host, &e) < 0)
+		check(-e.code, e.text);
 	agent.cgroups = cgroups_new(1);
 	check(rules_source_new(&source_env, &agent.source[0]), "rules");
 	agent.n_sources = 1;
-	check(agent.source[0]->ops->configure(agent.source[0], agent.settings, &p), p.n ? p.list[0].text : "rules");
+	if (agent.source[0]->ops->configure(agent.source[0], agent.settings, &p) < 0)
+		check(-EINVAL, p.n ? p.list[0].text : "rules");
 	check(pipeline_new(&agent, &agent.pipeline), "pipeline");
 	agent.synced = agent.modules_rested = true;
 }

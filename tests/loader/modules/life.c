@@ -3,6 +3,7 @@
  * A module that does as its configuration says, in every way a module can misbehave once it is loaded, and tells the
  * event stream what it hears: events `step` {what, n}. Built twice (FIXTURE_VERSION) so that one can replace the other.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -206,16 +207,14 @@ static void emit_rubbish(struct life *l)
 	say(l, "refused", (uint64_t)refused);
 }
 
+/* A symbolic link: what a directory of a BPF filesystem and one of any other kind both take. */
 static int pin_something(struct life *l)
 {
 	char path[512];
-	int fd;
 
 	snprintf(path, sizeof(path), "%s/link", prism_pin_dir(l->host));
-	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-	if (fd < 0)
+	if (symlink(".", path) && errno != EEXIST)
 		return prism_fail(l->host, errno, "pin", "%s: %s", path, strerror(errno));
-	close(fd);
 	return 0;
 }
 

@@ -61,6 +61,12 @@ static void clean_up(void)
 	}
 }
 
+/* A test that is stopped from outside cleans up as well. */
+static void on_signal(int signal)
+{
+	exit(128 + signal);
+}
+
 /* The first free place; children do not clean up. */
 static int place(const void *places, size_t size)
 {
@@ -70,6 +76,8 @@ static int place(const void *places, size_t size)
 	if (!left.owner) {
 		left.owner = getpid();
 		atexit(clean_up);
+		signal(SIGTERM, on_signal);
+		signal(SIGINT, on_signal);
 	}
 	for (int i = 0; i < LEFT_MAX; i++) {
 		if (!memcmp(at + (size_t)i * size, free_place, sizeof(free_place)))
@@ -151,8 +159,10 @@ void sandbox_home(struct prism_fake_host *fake, struct sandbox_cgroup *ret_cgrou
 		if (strncmp(line, "0::", 3))
 			continue;
 		line[strcspn(line, "\n")] = '\0';
-		snprintf(ret_cgroup->path, sizeof(ret_cgroup->path), "%s%s",
-			 prism_cgroup_path(prism_fake_host_host(fake)), line + 3);
+		if ((size_t)snprintf(ret_cgroup->path, sizeof(ret_cgroup->path), "%s%s",
+				     prism_cgroup_path(prism_fake_host_host(fake)),
+				     line + 3) >= sizeof(ret_cgroup->path))
+			errx(1, "%s: path is too long", line + 3);
 		if (stat(ret_cgroup->path, &st) < 0)
 			err(1, "%s", ret_cgroup->path);
 		ret_cgroup->id = st.st_ino;
