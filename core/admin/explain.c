@@ -13,28 +13,12 @@
 
 /* ---- which cgroup is meant -------------------------------------------------------------------------------------- */
 
-/* "/a/b" from /mount/a/b, /a/b, a/b or a/b/. */
-static int normal_path(const struct agent *a, const char *text, char *ret, size_t size)
-{
-	size_t root = strlen(a->cgroup_root);
-	int n;
-
-	if (root > 1 && strncmp(text, a->cgroup_root, root) == 0 && (text[root] == '/' || !text[root]))
-		text += root;
-	n = snprintf(ret, size, "%s%s", text[0] == '/' ? "" : "/", text);
-	if (n < 0 || (size_t)n >= size)
-		return -ENAMETOOLONG;
-	while (n > 1 && ret[n - 1] == '/')
-		ret[--n] = '\0';
-	return 0;
-}
-
 static struct cgroup *by_path(const struct agent *a, const char *text, struct error *e)
 {
 	char path[PATH_MAX];
 	struct cgroup *cg;
 
-	if (normal_path(a, text, path, sizeof(path)) < 0) {
+	if (cgroup_path_below(a->cgroup_root, text, path, sizeof(path)) < 0) {
 		error_set(e, ENAMETOOLONG, "cgroup", "the path is too long");
 		return NULL;
 	}

@@ -158,7 +158,9 @@ int agent_reload(struct agent *a, struct problems *p, agent_reload_fn done, void
 	struct rules *rules;
 	int r;
 
-	if (a->reloading || a->stopping)
+	if (a->stopping)
+		return problems_add(p, ESHUTDOWN, "reload", "prismd is stopping");
+	if (a->reloading)
 		return problems_add(p, EBUSY, "reload", "another reload is still being carried out; try again");
 	r = settings_load(&a->settings_source, &now, p);
 	if (r == 0)

@@ -168,3 +168,18 @@ int cgroup_path_of_pid(int pid, char *ret_path, size_t size)
 	fclose(f);
 	return r;
 }
+
+int cgroup_path_below(const char *root, const char *text, char *ret_path, size_t size)
+{
+	size_t len = strlen(root);
+	int n;
+
+	if (len > 1 && strncmp(text, root, len) == 0 && (text[len] == '/' || !text[len]))
+		text += len;
+	n = snprintf(ret_path, size, "%s%s", text[0] == '/' ? "" : "/", text);
+	if (n < 0 || (size_t)n >= size)
+		return -ENAMETOOLONG;
+	while (n > 1 && ret_path[n - 1] == '/')
+		ret_path[--n] = '\0';
+	return 0;
+}

@@ -20,5 +20,7 @@ int cgroup_id_of(int dir_fd, const char *path, uint64_t *ret_id);
 int cgroup_path_of_id(int root_fd, const char *root, uint64_t id, char *ret_path, size_t size);
 /* Path of a process's v2 cgroup below the root, from /proc/<pid>/cgroup. */
 int cgroup_path_of_pid(int pid, char *ret_path, size_t size);
+/* "/a/b" from what people write: /mount/a/b, /a/b, a/b or a/b/. -ENAMETOOLONG. */
+int cgroup_path_below(const char *root, const char *text, char *ret_path, size_t size);
 
 #endif

@@ -45,22 +45,6 @@ static enum target_kind guess(const char *text, int root_fd)
 	return slash ? TARGET_POD : TARGET_UNIT;
 }
 
-/* "/a/b" from /mount/a/b, /a/b, a/b or a/b/. */
-static int cgroup_text(const char *text, const char *root, char *ret, size_t size)
-{
-	size_t len = strlen(root);
-	int n;
-
-	if (len > 1 && strncmp(text, root, len) == 0 && (text[len] == '/' || !text[len]))
-		text += len;
-	n = snprintf(ret, size, "%s%s", text[0] == '/' ? "" : "/", text);
-	if (n < 0 || (size_t)n >= size)
-		return -ENAMETOOLONG;
-	while (n > 1 && ret[n - 1] == '/')
-		ret[--n] = '\0';
-	return 0;
-}
-
 int target_parse(const char *text, const char *as, const char *root, int root_fd, struct target *ret, struct error *e)
 {
 	enum target_kind kind = guess(text, root_fd);
@@ -77,7 +61,7 @@ int target_parse(const char *text, const char *as, const char *root, int root_fd
 	}
 	if (kind == TARGET_PID && (text[strspn(text, "0123456789")] || strlen(text) > 9 || atoi(text) < 1))
 		return error_set(e, EINVAL, text, "not a process id");
-	if (kind == TARGET_CGROUP ? cgroup_text(text, root, ret->text, sizeof(ret->text)) < 0
+	if (kind == TARGET_CGROUP ? cgroup_path_below(root, text, ret->text, sizeof(ret->text)) < 0
 				  : (size_t)snprintf(ret->text, sizeof(ret->text), "%s", text) >= sizeof(ret->text))
 		return error_set(e, ENAMETOOLONG, NULL, "too long");
 	ret->kind = kind;

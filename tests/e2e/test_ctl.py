@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-import unittest
 
 import prism_e2e as e2e
 import prism_load as load
@@ -70,7 +69,8 @@ class Ctl(e2e.TestCase):
                 if form == "json":
                     self.assertEqual([json.loads(x)["schema_version"] for x in out.splitlines()], [1] * 5)
             for effective in ([], ["--effective"]):
-                self.assertIn(node.bus_dir, node.ctl("config", "show", *effective, check=0).stdout)
+                self.assertIn(node.bus_dir if effective else node.config_path,
+                              node.ctl("config", "show", *effective, check=0).stdout)
             self.assertRegex(node.ctl("config", "show", "--effective", check=0).stdout, r"prismd\.yaml:\d+")
 
     def test_empty_is_a_list(self):
@@ -100,8 +100,6 @@ class Ctl(e2e.TestCase):
             node.modules.append({"name": "none"})
             load.reload(node)
             node.ctl("status", check=4)
-            self.assertEqual(node.ctl("-o", "json", "module", "enable", "none").returncode,
-                             node.ctl("-o", "json", "module", "enable", "none").returncode)
             node.modules = [{"name": "net", "config": {"no": 1}}]
             node.write_config()
             for command in (["reload"], ["config", "check"]):
@@ -113,8 +111,8 @@ class Ctl(e2e.TestCase):
             node.wait_module("net", "running")
             web = node.cgroup("web")
             number = node.identity_of(web)
-            wait_for("the table on disk", lambda: os.path.exists(f"{node.state_dir}/identities") and
-                     str(number) in open(f"{node.state_dir}/identities").read())
+            table = f"{node.state_dir}/identities"
+            wait_for("the table on disk", lambda: subprocess.run(["grep", "-q", f"^{number}\\b", table]).returncode == 0)
             refused = node.ctl("cleanup", check=1)
             self.assertRegex(refused.stderr, r"prismd is running: stop it first")
             hidden = subprocess.run([e2e.PRISMCTL, "--socket", f"{node.tmp}/none", "--config", node.config_path,
@@ -161,7 +159,11 @@ class Ctl(e2e.TestCase):
             p = subprocess.Popen([e2e.PRISMCTL, "--socket", node.socket, "--config", node.config_path, "-o", "json", *command],
                                  stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
         node.processes.append(p)
-        return p, lambda: open(path).read()
+
+        def said():
+            with open(path) as f:
+                return f.read()
+        return p, said
 
     def test_watch_and_follow_survive_a_restart(self):
         with Node(modules=["trace"]) as node:
@@ -178,8 +180,8 @@ class Ctl(e2e.TestCase):
                     end()
                     wait_for("a word on it", lambda t=turn: watched().count("prismd has gone away") > t)
                     node.start()
-                    wait_for("its return", lambda t=turn: watched().count("started anew") > t and
-                             followed().count("started anew") > t)
+                    for what in (watched, followed):
+                        wait_for("its return", lambda w=what, t=turn: w().count("started anew") > t or print(w()))
             for p in (watch, events):
                 p.terminate()
                 self.assertEqual(p.wait(e2e.TIMEOUT), 0)
@@ -198,11 +200,10 @@ class Ctl(e2e.TestCase):
     def test_shipped_configuration_and_profiles(self):
         with Node(modules=[], start=False) as node:
             shipped = f"{SOURCE}/conf/prismd.yaml"
-            place = ["--set", f"module_dirs=[{e2e.MODULES}]"]
             with open(shipped) as f:
                 text = f.read().replace("/usr/lib/prism/modules", e2e.MODULES)
             profiles = sorted(os.listdir(f"{SOURCE}/conf/profiles"))
-            self.assertGreaterEqual(len(profiles), 4, place)
+            self.assertGreaterEqual(len(profiles), 4)
             os.symlink(f"{SOURCE}/conf/profiles", f"{node.tmp}/profiles")
             for active in [None, *(p.removesuffix(".yaml") for p in profiles)]:
                 with self.subTest(profile=active):
@@ -232,9 +233,8 @@ class Ctl(e2e.TestCase):
             subprocess.run(["bpftool", "map", "create", pin, "type", "hash", "key", "8", "value", "24", "entries", "8",
                             "name", "prism_identity"], check=True)
             try:
-                with open(f"/proc/self/fdinfo/{os.open('/dev/null', os.O_RDONLY)}"):
-                    shown = json.loads(subprocess.run(["bpftool", "-j", "map", "show", "pinned", pin], capture_output=True,
-                                                      text=True, check=True).stdout)
+                shown = json.loads(subprocess.run(["bpftool", "-j", "map", "show", "pinned", pin], capture_output=True,
+                                                  text=True, check=True).stdout)
                 self.assertRegex(node.ctl("doctor").stdout,
                                  rf"second bus.*maps named prism_identity that are not the pinned bus: id .*\b{shown['id']}\b")
             finally:

@@ -163,12 +163,31 @@ static void the_path_of_a_process(void **state)
 	unmake("p");
 }
 
+static void paths_as_people_write_them(void **state)
+{
+	static const char *const same[] = {"/a/b", "a/b", "a/b/", "/mnt/cg/a/b", "/mnt/cg/a/b//"};
+	char path[64], small[4];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ARRAY_SIZE(same); i++) {
+		assert_int_equal(cgroup_path_below("/mnt/cg", same[i], path, sizeof(path)), 0);
+		assert_string_equal(path, "/a/b");
+	}
+	assert_int_equal(cgroup_path_below("/mnt/cg", "/mnt/cg", path, sizeof(path)), 0);
+	assert_string_equal(path, "/");
+	/* A name that only begins like the mount. */
+	assert_int_equal(cgroup_path_below("/mnt/cg", "/mnt/cgroup", path, sizeof(path)), 0);
+	assert_string_equal(path, "/mnt/cgroup");
+	assert_int_equal(cgroup_path_below("/mnt/cg", "/abc", small, sizeof(small)), -ENAMETOOLONG);
+}
+
 static int run_all(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(where_it_is_mounted),   cmocka_unit_test(where_it_is_not_mounted),
 		cmocka_unit_test(ids_and_paths),         cmocka_unit_test(what_is_no_cgroup_has_no_id),
-		cmocka_unit_test(the_path_of_a_process),
+		cmocka_unit_test(the_path_of_a_process), cmocka_unit_test(paths_as_people_write_them),
 	};
 
 	return cmocka_run_group_tests_name("cgroup_mount", tests, NULL, NULL);
