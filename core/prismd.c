@@ -126,6 +126,16 @@ static void on_reload(struct agent *agent)
 		log_problem(LOG_LEVEL_ERROR, "admin", &e);
 }
 
+/* A SIGHUP that comes before somebody listens waits: its default would end prismd. */
+static void hold_hangup(bool hold)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
 static int start_signals(struct daemon *d)
 {
 	static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
@@ -141,6 +151,7 @@ static int start_signals(struct daemon *d)
 		if (r)
 			return r;
 	}
+	hold_hangup(false);
 	uv_timer_init(&d->loop, &d->watchdog);
 	if (watchdog)
 		uv_timer_start(&d->watchdog, on_watchdog, 0, watchdog);
@@ -225,6 +236,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "--probe-module") == 0)
 		return host_probe_main(argc, argv);
 	restart_on_crash(argv);
+	hold_hangup(true);
 	log_setup(LOG_LEVEL_INFO, LOG_FORMAT_AUTO);
 	d.agent.settings_source = (struct settings_source){.path = PRISM_CONFIG, .overlay = overlay, .optional = true};
 	while ((c = getopt_long(argc, argv, "c:s:Vh", options, NULL)) != -1) {

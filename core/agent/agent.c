@@ -209,26 +209,6 @@ void agent_start_timers(struct agent *a)
 
 /* ---- start ---- */
 
-static const char **pattern_list(const struct prism_node *list)
-{
-	const char **out = calloc((list ? list->n_child : 0) + 1, sizeof(*out));
-	uint32_t i;
-
-	for (i = 0; out && list && i < list->n_child; i++)
-		out[i] = list->child[i]->text;
-	return out;
-}
-
-int agent_make_filter(const struct settings *s, struct label_filter **ret)
-{
-	_cleanup_free_ const char **exclude = pattern_list(s->label_exclude);
-	_cleanup_free_ const char **include = pattern_list(s->label_include);
-
-	if (!exclude || !include)
-		return -ENOMEM;
-	return label_filter_new(s->label_exclude ? exclude : NULL, include, ret);
-}
-
 static int open_cgroups(struct agent *a, struct error *e)
 {
 	uint64_t root_id;
@@ -430,7 +410,8 @@ static int build(struct agent *a, struct error *e)
 	a->metrics = metrics_new();
 	a->stream = stream_new(a->settings->event_buffer);
 	a->identities = identity_table_new(a->settings->hold_back_ms * NS_PER_MS);
-	if (!a->metrics || !a->stream || !a->identities || agent_make_filter(a->settings, &a->label_filter) < 0)
+	if (!a->metrics || !a->stream || !a->identities ||
+	    label_filter_from(a->settings->label_exclude, a->settings->label_include, &a->label_filter) < 0)
 		return error_set(e, ENOMEM, "agent", "out of memory");
 	metric_set(a->metrics, METRIC_BUILD_INFO, PRISM_VERSION, 1);
 	r = open_cgroups(a, e);

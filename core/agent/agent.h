@@ -83,7 +83,6 @@ int agent_reload(struct agent *agent, struct problems *p, agent_reload_fn done, 
 void agent_stop(struct agent *agent, bool remove, void (*done)(void *arg), void *arg);
 
 /* Shared by start and reload, inside the room. */
-int agent_make_filter(const struct settings *settings, struct label_filter **ret);
 void agent_start_timers(struct agent *agent);
 
 enum agent_health {

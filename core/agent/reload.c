@@ -64,7 +64,7 @@ static void apply_identity(struct agent *a, const struct settings *old)
 	if (same_list(old->label_exclude, a->settings->label_exclude) &&
 	    same_list(old->label_include, a->settings->label_include))
 		return;
-	if (agent_make_filter(a->settings, &filter) < 0) {
+	if (label_filter_from(a->settings->label_exclude, a->settings->label_include, &filter) < 0) {
 		log_error("config", "out of memory: the label filters stay as they were");
 		return;
 	}

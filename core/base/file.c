@@ -4,11 +4,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "base/util.h"
+
+#define LOCK_WAIT_MS 1000
+#define LOCK_RETRY_MS 20
 
 int file_read_fd(int fd, const char *path, size_t max, char **ret_data, size_t *ret_len, struct error *e)
 {
@@ -136,5 +141,19 @@ int file_make_dirs(const char *path, mode_t mode, struct error *e)
 		return error_set(e, errno, path, "cannot be examined: %s", strerror(errno));
 	if (!S_ISDIR(st.st_mode))
 		return error_set(e, ENOTDIR, path, "is not a directory");
+	return 0;
+}
+
+int file_lock(int fd)
+{
+	uint64_t end = monotonic_ns() + LOCK_WAIT_MS * NS_PER_MS;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK && errno != EINTR)
+			return -errno;
+		if (monotonic_ns() >= end)
+			return -EWOULDBLOCK;
+		poll(NULL, 0, LOCK_RETRY_MS);
+	}
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files as a whole: bounded reads, atomic writes. */
+/* Files as a whole: bounded reads, atomic writes, locks. */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
@@ -16,5 +16,10 @@ int file_read_fd(int fd, const char *path, size_t max, char **ret_data, size_t *
 int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode, struct error *e);
 /* mkdir -p with mode for what is made. */
 int file_make_dirs(const char *path, mode_t mode, struct error *e);
+/*
+ * The exclusive flock of fd, to be had once on this machine; it goes with its holder. Waits up to a second: a child
+ * that a killed holder was just starting has the lock too, until it execs. -EWOULDBLOCK when somebody keeps it longer.
+ */
+int file_lock(int fd);
 
 #endif

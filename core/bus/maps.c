@@ -7,7 +7,6 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -72,11 +71,12 @@ static int lock_dir(int fd, const char *dir, struct error *e)
 	struct prism_meta meta = {0};
 	uint32_t zero = 0;
 	_cleanup_close_ int meta_fd = -1;
+	int r = file_lock(fd);
 
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+	if (r == 0)
 		return 0;
-	if (errno != EWOULDBLOCK)
-		return error_set(e, errno, dir, "cannot be locked: %s", strerror(errno));
+	if (r != -EWOULDBLOCK)
+		return error_set(e, -r, dir, "cannot be locked: %s", strerror(-r));
 	snprintf(pin, sizeof(pin), "%s/" PRISM_META_MAP, dir);
 	meta_fd = bpf_obj_get(pin);
 	if (meta_fd >= 0)

@@ -235,7 +235,7 @@ const struct command events_command = {
 /* An identity of the list in the shape of the events that follow. */
 static int print_present(struct ctl *ctl, const json_t *id)
 {
-	_cleanup_json_ json_t *event = json_object();
+	_cleanup_json_ json_t *event = json_document();
 	_cleanup_free_ char *raw = NULL;
 
 	json_object_set_new(event, "type", json_string("prism.identity"));

@@ -18,8 +18,10 @@ static void take_entry(void *arg, uint64_t cgroup_id, const struct prism_identit
 		size_t capacity = o->capacity ? o->capacity * 2 : 256;
 		struct offline_entry *entries = reallocarray(o->entries, capacity, sizeof(*entries));
 
-		if (!entries)
-			return; /* open() sees that fewer were taken than came */
+		if (!entries) {
+			o->incomplete = true;
+			return;
+		}
 		o->entries = entries;
 		o->capacity = capacity;
 	}
@@ -80,6 +82,8 @@ int offline_open(struct ctl *ctl, struct offline **ret, struct error *e)
 	r = bus_read_meta(o->bus_dir, &o->meta, e);
 	if (r == 0)
 		r = bus_read_entries(o->bus_dir, take_entry, o, e);
+	if (r == 0 && o->incomplete)
+		r = error_set(e, ENOMEM, NULL, "out of memory");
 	if (r < 0) {
 		offline_free(o);
 		return r;

@@ -21,6 +21,7 @@ struct offline {
 	struct prism_meta meta;
 	struct offline_entry *entries; /* by cgroup id */
 	size_t n_entries, capacity;
+	bool incomplete;                   /* memory ran out while they were read */
 	struct identity_table *identities; /* empty when the file cannot be read: table_error says why */
 	struct error table_error;          /* code 0: none */
 	char cgroup_root[256];             /* "" when there is no v2 hierarchy */

@@ -51,39 +51,6 @@ static json_t *chain_json(const struct offline *o, const char *path, const struc
 
 /* ---- the rule and the labels ------------------------------------------------------------------------------------ */
 
-static void free_patterns(const char ***patterns)
-{
-	free(*patterns);
-}
-
-/* A list node of scalars as a NULL-terminated array; *ret NULL when there is no list. */
-static int patterns_of(const struct prism_node *list, const char ***ret)
-{
-	const char **patterns;
-
-	if (!list || list->kind != PRISM_NODE_LIST)
-		return 0;
-	patterns = calloc(list->n_child + 1, sizeof(*patterns));
-	if (!patterns)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < list->n_child; i++)
-		patterns[i] = list->child[i]->text ? list->child[i]->text : "";
-	*ret = patterns;
-	return 0;
-}
-
-static int make_filter(const struct settings *s, struct label_filter **ret)
-{
-	_cleanup_(free_patterns) const char **exclude = NULL;
-	_cleanup_(free_patterns) const char **include = NULL;
-
-	if (!s->label_exclude && !s->label_include)
-		return label_filter_default(ret);
-	if (patterns_of(s->label_exclude, &exclude) < 0 || patterns_of(s->label_include, &include) < 0)
-		return -ENOMEM;
-	return label_filter_new(exclude, include, ret);
-}
-
 static void add_labels(json_t *doc, const struct workload_spec *spec, const struct label_filter *filter)
 {
 	json_t *kept = json_object(), *dropped = json_array();
@@ -124,7 +91,7 @@ static void add_workload(json_t *doc, struct source *source, const struct settin
 	json_object_set_new(doc, "workload", json_string_any(at));
 	json_object_set_new(doc, "source", json_string(source->ops->name));
 	json_object_set_new(doc, "origin", json_string_any(spec.origin));
-	if (make_filter(s, &filter) < 0)
+	if (label_filter_from(s->label_exclude, s->label_include, &filter) < 0)
 		return;
 	add_labels(doc, &spec, filter);
 	if (canonical_form(&spec, filter, &canonical) == 0 && canonical.data)

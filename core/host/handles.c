@@ -15,6 +15,7 @@ struct handle {
 	uint64_t id;
 	struct module *module;
 	bool watch;
+	bool forgotten; /* a one-shot timer that nobody can stop: it goes when it has fired */
 	union {
 		uv_handle_t any;
 		uv_timer_t timer;
@@ -97,6 +98,8 @@ static void timer_fired(uv_timer_t *timer)
 	struct module *m = h->module;
 	struct call call = call_enter(m, CALLBACK_TIMER);
 
+	if (h->forgotten)
+		stop(h);
 	h->fn.timer(h->arg);
 	call_leave(&call);
 	module_after(m);
@@ -115,6 +118,7 @@ int handle_timer(struct module *m, uint64_t delay_ms, uint64_t repeat_ms, prism_
 	if (r)
 		return r;
 	h->fn.timer = fn;
+	h->forgotten = !ret && !repeat_ms;
 	uv_timer_init(loop, &h->uv.timer);
 	r = publish(h);
 	if (r)

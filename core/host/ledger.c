@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
 #include "host/crash.h"
@@ -104,7 +104,7 @@ static int open_file(struct ledger *l, struct error *e)
 	if (l->fd < 0)
 		return error_set(e, errno, l->path,
 				 "cannot be opened: %s; prismd keeps track of crashing modules there", strerror(errno));
-	if (flock(l->fd, LOCK_EX | LOCK_NB))
+	if (file_lock(l->fd))
 		return error_set(e, EBUSY, l->path,
 				 "another prismd uses this state directory: stop it, or give this one "
 				 "another `node.state_dir`");

@@ -36,6 +36,9 @@ struct workload_spec {
 struct label_filter;
 int label_filter_new(const char *const *exclude, const char *const *include, struct label_filter **ret);
 int label_filter_default(struct label_filter **ret);
+/* From lists of patterns in the configuration; NULL: no list, which for exclude means the defaults. */
+struct prism_node;
+int label_filter_from(const struct prism_node *exclude, const struct prism_node *include, struct label_filter **ret);
 void label_filter_free(struct label_filter *f);
 /* Does this key count? *ret_pattern (may be NULL): the pattern that decided, NULL if none did. */
 bool label_counts(const struct label_filter *f, const char *key, const char **ret_pattern);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/util.h"
+#include "config/tree.h"
 #include "identity/canonical.h"
 
 /* Labels that differ between replicas, rollouts or zones of one workload, and policy, which is not identity. */
@@ -76,6 +77,38 @@ int label_filter_new(const char *const *exclude, const char *const *include, str
 int label_filter_default(struct label_filter **ret)
 {
 	return label_filter_new(NULL, NULL, ret);
+}
+
+static void free_patterns(const char ***patterns)
+{
+	free(*patterns);
+}
+
+/* The texts of a list, which stay its own; *ret NULL when there is none. */
+static int patterns_of(const struct prism_node *list, const char ***ret)
+{
+	const char **patterns;
+	uint32_t i;
+
+	if (!list || list->kind != PRISM_NODE_LIST)
+		return 0;
+	patterns = calloc(list->n_child + 1, sizeof(*patterns));
+	if (!patterns)
+		return -ENOMEM;
+	for (i = 0; i < list->n_child; i++)
+		patterns[i] = list->child[i]->text ? list->child[i]->text : "";
+	*ret = patterns;
+	return 0;
+}
+
+int label_filter_from(const struct prism_node *exclude, const struct prism_node *include, struct label_filter **ret)
+{
+	_cleanup_(free_patterns) const char **out = NULL;
+	_cleanup_(free_patterns) const char **in = NULL;
+
+	if (patterns_of(exclude, &out) < 0 || patterns_of(include, &in) < 0)
+		return -ENOMEM;
+	return label_filter_new(out, in, ret);
 }
 
 void label_filter_free(struct label_filter *f)

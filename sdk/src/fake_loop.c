@@ -27,7 +27,8 @@ int fake_timer_start(struct prism_host *host, uint64_t delay_ms, uint64_t repeat
 	timer->arg = arg;
 	timer->next = fake->timers;
 	fake->timers = timer;
-	*ret = timer;
+	if (ret)
+		*ret = timer;
 	return 0;
 }
 
@@ -52,7 +53,8 @@ int fake_watch_start(struct prism_host *host, int fd, uint32_t events, prism_wat
 	watch->arg = arg;
 	watch->next = fake->watches;
 	fake->watches = watch;
-	*ret = watch;
+	if (ret)
+		*ret = watch;
 	return 0;
 }
 

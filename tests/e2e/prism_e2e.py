@@ -368,4 +368,5 @@ def main():
     if os.geteuid() != 0:
         sys.stderr.write("these tests load BPF programs and make cgroups: run them as root\n")
         sys.exit(1)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)) # so that what a test has made is taken away
     unittest.main(verbosity=2)

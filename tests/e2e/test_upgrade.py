@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """prismd goes and comes, cleanly or not, at rest or in the middle of its start; the numbers and the counts do not."""
+import contextlib
+import fcntl
 import os
 import random
 import signal
@@ -90,6 +92,31 @@ class Upgrade(e2e.TestCase):
             n = traffic.stop()
             self.assertEqual(load.packets(node, before[apps[0]]), n)
             self.assertEqual(len(node.bus()), len(apps))
+
+    def test_lock_that_outlives_its_holder_for_a_moment(self):
+        """A child that a killed prismd was just starting has its lock until it execs: no reason to refuse the next."""
+        with Node(modules=[]) as node:
+            number = node.identity_of(node.cgroup("web"))
+            node.kill()
+            for path in (node.bus_dir, f"{node.state_dir}/host.state"):
+                with self.subTest(path=path):
+                    fd = os.open(path, os.O_RDONLY)
+                    fcntl.flock(fd, fcntl.LOCK_EX)
+                    node.spawn()
+                    wait_for("it to want the lock", lambda p=path: p in self.open_files(node.process.pid))
+                    os.close(fd)
+                    node.wait_ready()
+                    self.assertEqual(node.entry(f"{node.base}/web")[0], number)
+                    node.kill()
+
+    @staticmethod
+    def open_files(pid):
+        files = set()
+        with contextlib.suppress(FileNotFoundError):
+            for fd in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(FileNotFoundError):
+                    files.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        return files
 
     def test_killed_in_its_very_first_start(self):
         """Nothing of a first start that was cut off is in the way of the next."""

@@ -25,7 +25,7 @@ static int run_file(const char *path)
 	n = data ? fread(data, 1, INPUT_LIMIT, f) : 0;
 	fclose(f);
 	/* No byte more than the input, so that reading past its end is seen. */
-	exact = data ? realloc(data, n ? n : 1) : NULL;
+	exact = data && n <= INPUT_LIMIT ? realloc(data, n ? n : 1) : NULL;
 	if (!exact) {
 		free(data);
 		fprintf(stderr, "%s: out of memory\n", path);

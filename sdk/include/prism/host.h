@@ -248,7 +248,10 @@ static inline int prism_identity_get(struct prism_host *host, uint32_t identity,
 
 /* ---- the loop --------------------------------------------------------------------------------------------------- */
 
-/* Call fn after delay_ms, then every repeat_ms (0: once). An idle node wants no period below a second. */
+/*
+ * Call fn after delay_ms, then every repeat_ms (0: once). An idle node wants no period below a second. ret may be NULL
+ * for a timer that goes with the module; otherwise it is the module's to stop, also after its only call.
+ */
 static inline int prism_timer_start(struct prism_host *host, uint64_t delay_ms, uint64_t repeat_ms, prism_timer_fn fn,
 				    void *arg, struct prism_timer **ret)
 {
