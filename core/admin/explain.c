@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "admin/room.h"
-#include "agent/pipeline.h"
+#include "agent/workload.h"
 #include "base/util.h"
 #include "cgroup/mount.h"
 
@@ -264,7 +264,7 @@ static json_t *note_json(const struct agent *a, uint32_t number, const struct id
 
 static json_t *explain(const struct agent *a, const struct cgroup *cg)
 {
-	const struct workload *w = pipeline_workload_of(cg);
+	const struct workload *w = workload_of(cg);
 	const struct identity *id = w ? w->identity : NULL;
 	json_t *doc, *chain;
 	char path[PATH_MAX];

@@ -8,7 +8,7 @@
 
 #include "admin/produce.h"
 #include "admin/room.h"
-#include "agent/pipeline.h"
+#include "agent/workload.h"
 #include "base/util.h"
 
 static json_t *labels_json(const struct identity *id)

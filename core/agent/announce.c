@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "agent/pipeline.h"
+#include "agent/workload.h"
 #include "base/log.h"
 #include "base/util.h"
 

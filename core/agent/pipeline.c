@@ -4,10 +4,10 @@
  *
  *     a cgroup appears              pipeline_cgroup_added()    cgroup/watch.c saw it
  *     whose is it?                  consult()                  sources, in order of precedence: workload and labels
- *     which identity is that?       identify()                 labels -> canonical form -> number
- *     what do consumers see?        stage_subtree()            an entry for its cgroup and for every one below
- *     write it                      pipeline_flush()           BUS first,
- *     tell it                       announce()                 then modules
+ *     which identity is that?       workload_new()             workload.c: labels -> canonical form -> number
+ *     what do consumers see?        publish_subtree()          publish.c: an entry for its cgroup and every one below
+ *     write it                      publish_flush()            BUS first,
+ *     tell it                       announce_flush()           then modules (announce.c)
  *
  * and back, in the opposite order: pipeline_cgroup_removed() tells the modules first, then the entry goes.
  */
@@ -16,25 +16,19 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "agent/announce.h"
-#include "base/log.h"
+#include "agent/publish.h"
+#include "agent/workload.h"
 #include "base/util.h"
-
-#define MAX_BATCH 4096 /* staged changes before a flush that does not wait for the end of the events at hand */
 
 struct pipeline {
 	struct agent *agent;
+	struct publisher *publisher;
 	struct announcer *announcer;
-	struct text canonical;
-	uint64_t *received; /* when each change of this batch was taken in */
-	size_t n_received, capacity;
-	int flush_result; /* of the last flush */
 };
 
-/* ---- whose is it? ---- */
-
+/* Whose is it? */
 static struct source *consult(struct pipeline *p, struct cgroup *cg, const char *path, struct workload_spec *ret)
 {
 	struct agent *a = p->agent;
@@ -46,156 +40,9 @@ static struct source *consult(struct pipeline *p, struct cgroup *cg, const char 
 	return NULL;
 }
 
-struct workload *pipeline_workload_of(const struct cgroup *cg)
-{
-	for (; cg; cg = cg->parent)
-		if (cg->workload)
-			return cg->workload;
-	return NULL;
-}
-
-/* ---- which identity is that? ---- */
-
-static void count_bad_policy(struct pipeline *p, const struct workload_spec *spec, unsigned int bad)
-{
-	if (bad & 1) {
-		metric_add(p->agent->metrics, METRIC_POLICY_INVALID, "latency-class", 1);
-		log_warning("identity", "%s: latency class \"%s\" is not critical, normal or batch: it counts as unset",
-			    spec->origin, spec->latency_class);
-	}
-	if (bad & 2) {
-		metric_add(p->agent->metrics, METRIC_POLICY_INVALID, "weight", 1);
-		log_warning("identity", "%s: weight \"%s\" is not a number from 1 to 127: it counts as unset",
-			    spec->origin, spec->weight);
-	}
-}
-
-/* The number that the adopted bus shows for this cgroup, if it was given for this very form. */
-static uint32_t adopted_number(struct pipeline *p, const struct cgroup *cg)
-{
-	const struct prism_identity *entry = bus_adopted_entry(p->agent->bus, cg->id);
-
-	if (!entry || entry->label_hash != label_hash(p->canonical.data, p->canonical.len))
-		return 0;
-	return entry->identity;
-}
-
-static int identify(struct pipeline *p, struct cgroup *cg, const struct workload_spec *spec, struct identity **ret)
-{
-	struct agent *a = p->agent;
-	bool made;
-	int r;
-
-	text_clear(&p->canonical);
-	r = canonical_form(spec, a->label_filter, &p->canonical);
-	if (r == 0)
-		r = identity_acquire(a->identities, p->canonical.data, adopted_number(p, cg), agent_clock_ns(a), ret,
-				     &made);
-	if (r < 0) {
-		metric_add(a->metrics, METRIC_ALLOC_FAILURES, NULL, 1);
-		log_error("identity", "%s: no number for %s: %s", spec->origin,
-			  p->canonical.data ? p->canonical.data : "it", strerror(-r));
-		return r;
-	}
-	if (made)
-		metric_add(a->metrics, METRIC_IDENTITIES_ALLOCATED, NULL, 1);
-	return 0;
-}
-
-static void link_workload(struct workload *w)
-{
-	struct workload *first = w->identity->workloads;
-
-	w->next = first;
-	w->prev = (struct workload **)&w->identity->workloads;
-	if (first)
-		first->prev = &w->next;
-	w->identity->workloads = w;
-}
-
-static void workload_free(struct workload *w)
-{
-	*w->prev = w->next;
-	if (w->next)
-		w->next->prev = w->prev;
-	free(w->origin);
-	free(w);
-}
-
-static struct workload *workload_new(struct pipeline *p, struct cgroup *cg, struct source *source,
-				     const struct workload_spec *spec)
-{
-	struct workload *w = calloc(1, sizeof(*w));
-	unsigned int bad;
-
-	if (!w)
-		return NULL;
-	w->origin = strdup(spec->origin ? spec->origin : source->ops->name);
-	if (!w->origin || identify(p, cg, spec, &w->identity) < 0) {
-		free(w->origin);
-		free(w);
-		return NULL;
-	}
-	w->cgroup = cg;
-	w->source = source;
-	w->policy = policy_flags(spec->latency_class, spec->weight, &bad);
-	w->bad = bad;
-	count_bad_policy(p, spec, bad);
-	link_workload(w);
-	return w;
-}
-
-/* ---- what do consumers see? ---- */
-
-static uint32_t facets_of(struct pipeline *p, const struct cgroup *cg, const struct identity *id)
-{
-	uint32_t facets = host_facets(p->agent->host, id->number);
-	const struct prism_identity *entry;
-
-	/* Until the modules have come to rest, an adopted entry keeps the facets of the run before. */
-	if (!p->agent->modules_rested) {
-		entry = bus_entry(p->agent->bus, cg->id);
-		if (entry && entry->identity == id->number)
-			facets |= entry->flags & PRISM_FACET_MASK;
-	}
-	return facets;
-}
-
-static void stage_one(struct pipeline *p, struct cgroup *cg, const struct workload *w, bool visible)
-{
-	if (!w)
-		bus_stage_delete(p->agent->bus, cg->id);
-	else if (bus_stage(p->agent->bus, cg->id, w->identity->number, w->policy | facets_of(p, cg, w->identity),
-			   w->identity->hash, visible) < 0)
-		log_error("bus", "out of memory: no entry for cgroup id %llu", (unsigned long long)cg->id);
-}
-
-/* The cgroup and all below it that have no workload of their own. before: whose they were until now. */
-static void stage_subtree(struct pipeline *p, struct cgroup *cg, const struct workload *before,
-			  const struct workload *now, bool count)
-{
-	struct cgroup *child;
-
-	if (count && before)
-		before->identity->n_cgroups--;
-	if (count && now)
-		now->identity->n_cgroups++;
-	stage_one(p, cg, now, true);
-	for (child = cg->child; child; child = child->next)
-		if (!child->workload)
-			stage_subtree(p, child, before, now, count);
-}
-
-static void note_received(struct pipeline *p, uint64_t received_ns)
-{
-	/* What was there before prismd was is no event. */
-	if (p->agent->synced && p->n_received < p->capacity)
-		p->received[p->n_received++] = received_ns;
-}
-
 static void flush_if_large(struct pipeline *p)
 {
-	if (bus_staged(p->agent->bus) >= MAX_BATCH)
+	if (publish_due(p->publisher))
 		pipeline_flush(p);
 }
 
@@ -228,7 +75,7 @@ static void release(struct pipeline *p, struct workload *w)
 static void set_workload(struct pipeline *p, struct cgroup *cg, struct workload *now)
 {
 	struct workload *old = cg->workload;
-	struct workload *above = cg->parent ? pipeline_workload_of(cg->parent) : NULL;
+	struct workload *above = cg->parent ? workload_of(cg->parent) : NULL;
 
 	if (old)
 		say_goodbye(p, old);
@@ -239,15 +86,10 @@ static void set_workload(struct pipeline *p, struct cgroup *cg, struct workload 
 		now->identity->policy = now->policy;
 	}
 	cg->workload = now;
-	stage_subtree(p, cg, old ? old : above, now ? now : above, true);
+	publish_subtree(p->publisher, cg, old ? old : above, now ? now : above);
 	if (old)
 		release(p, old);
 	metric_add(p->agent->metrics, METRIC_PODS_PROCESSED, !old ? "added" : now ? "updated" : "deleted", 1);
-}
-
-static bool same_workload(const struct workload *a, const struct workload *b)
-{
-	return a && b && a->identity == b->identity && a->policy == b->policy && a->source == b->source;
 }
 
 void pipeline_reconsider(struct pipeline *p, struct cgroup *cg)
@@ -261,11 +103,11 @@ void pipeline_reconsider(struct pipeline *p, struct cgroup *cg)
 		return;
 	source = consult(p, cg, path, &spec);
 	if (source) {
-		now = workload_new(p, cg, source, &spec);
+		now = workload_new(p->agent, cg, source, &spec);
 		if (!now)
 			return; /* no number, no memory: what was, stays */
 	}
-	if (same_workload(old, now)) {
+	if (workload_same(old, now)) {
 		/* Only where it is written has changed. */
 		free(old->origin);
 		old->origin = TAKE_PTR(now->origin);
@@ -280,22 +122,22 @@ void pipeline_reconsider(struct pipeline *p, struct cgroup *cg)
 
 void pipeline_cgroup_added(struct pipeline *p, struct cgroup *cg, uint64_t received_ns)
 {
-	struct workload *above = cg->parent ? pipeline_workload_of(cg->parent) : NULL;
+	struct workload *above = cg->parent ? workload_of(cg->parent) : NULL;
 
 	if (above)
 		above->identity->n_cgroups++;
 	pipeline_reconsider(p, cg);
 	/* It inherits; a consumer's walk has said the same until now. */
 	if (above && !cg->workload)
-		stage_one(p, cg, above, false);
+		publish_one(p->publisher, cg, above, false);
 	if (above || cg->workload)
-		note_received(p, received_ns);
+		publish_received(p->publisher, received_ns);
 	flush_if_large(p);
 }
 
 void pipeline_cgroup_removed(struct pipeline *p, struct cgroup *cg)
 {
-	struct workload *w = pipeline_workload_of(cg), *own = cg->workload;
+	struct workload *w = workload_of(cg), *own = cg->workload;
 	unsigned int i;
 
 	for (i = 0; i < p->agent->n_sources; i++)
@@ -333,44 +175,13 @@ void pipeline_refilter(struct pipeline *p)
 
 /* ---- write it, then tell it ---- */
 
-/* Said once, when it begins and when it ends. */
-static void report_flush(struct pipeline *p, int r)
-{
-	if (r == p->flush_result)
-		return;
-	p->flush_result = r;
-	if (r == -ENOSPC)
-		log_error("bus", "the map is full: %zu entries wait; raise bus.capacity and run `prismctl cleanup`",
-			  bus_staged(p->agent->bus));
-	else if (r < 0)
-		log_error("bus", "writing entries: %s; %zu wait and are tried again", strerror(-r),
-			  bus_staged(p->agent->bus));
-	else
-		log_info("bus", "everything that waited is written");
-}
-
-static void observe_propagation(struct pipeline *p)
-{
-	uint64_t now = monotonic_ns();
-	size_t i;
-
-	for (i = 0; i < p->n_received; i++)
-		metric_observe(p->agent->metrics, METRIC_PROPAGATION,
-			       p->received[i] < now ? (double)(now - p->received[i]) / 1e9 : 0);
-	p->n_received = 0;
-}
-
 void pipeline_flush(struct pipeline *p)
 {
 	struct agent *a = p->agent;
-	int r;
 
 	if (!a->synced)
 		return; /* the start-up walk is written as a whole */
-	r = bus_flush(a->bus);
-	report_flush(p, r);
-	if (r == 0)
-		observe_propagation(p);
+	publish_flush(p->publisher);
 	announce_flush(p->announcer);
 	metric_set(a->metrics, METRIC_LIVE_IDENTITIES, NULL, identity_live(a->identities));
 	metric_set(a->metrics, METRIC_HELD_IDENTITIES, NULL, identity_held(a->identities));
@@ -381,17 +192,9 @@ void pipeline_released(struct pipeline *p, const struct identity *id)
 	announce_released(p->announcer, id);
 }
 
-static void restage_identity(struct pipeline *p, struct identity *id)
+static void republish(void *arg, struct identity *id)
 {
-	struct workload *w;
-
-	for (w = id->workloads; w; w = w->next)
-		stage_subtree(p, w->cgroup, w, w, false);
-}
-
-static void restage_each(void *arg, struct identity *id)
-{
-	restage_identity(arg, id);
+	publish_identity(((struct pipeline *)arg)->publisher, id);
 }
 
 void pipeline_facets_changed(struct pipeline *p, uint32_t number)
@@ -399,12 +202,12 @@ void pipeline_facets_changed(struct pipeline *p, uint32_t number)
 	struct identity *id = number ? identity_by_number(p->agent->identities, number) : NULL;
 
 	if (id)
-		restage_identity(p, id);
+		republish(p, id);
 	else if (!number)
-		identity_each(p->agent->identities, true, restage_each, p);
+		identity_each(p->agent->identities, true, republish, p);
 	/* Before the first sync is done nothing may be written piecemeal over what was adopted. */
 	if (p->agent->synced)
-		bus_flush(p->agent->bus);
+		publish_flush(p->publisher);
 }
 
 /* ---- life ---- */
@@ -416,9 +219,7 @@ int pipeline_new(struct agent *agent, struct pipeline **ret)
 	if (!p)
 		return -ENOMEM;
 	p->agent = agent;
-	p->capacity = MAX_BATCH;
-	p->received = calloc(p->capacity, sizeof(*p->received));
-	if (!p->received || announcer_new(agent, &p->announcer) < 0) {
+	if (publisher_new(agent, &p->publisher) < 0 || announcer_new(agent, &p->announcer) < 0) {
 		pipeline_free(p);
 		return -ENOMEM;
 	}
@@ -440,7 +241,6 @@ void pipeline_free(struct pipeline *p)
 	if (p->agent->cgroups)
 		cgroup_walk(cgroups_root(p->agent->cgroups), free_workload, NULL);
 	announcer_free(p->announcer);
-	text_done(&p->canonical);
-	free(p->received);
+	publisher_free(p->publisher);
 	free(p);
 }

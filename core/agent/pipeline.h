@@ -8,17 +8,6 @@
 
 #include "agent/agent.h"
 
-/* A workload whose own cgroup is known. Read-only outside the pipeline. */
-struct workload {
-	struct cgroup *cgroup;
-	struct identity *identity;
-	struct source *source;
-	uint32_t policy;  /* class and weight bits */
-	unsigned int bad; /* policy labels that could not be read, see policy_flags() */
-	char *origin;
-	struct workload *next, **prev; /* in its identity's list */
-};
-
 int pipeline_new(struct agent *agent, struct pipeline **ret);
 void pipeline_free(struct pipeline *p);
 
@@ -36,8 +25,5 @@ void pipeline_refilter(struct pipeline *p);
 void pipeline_released(struct pipeline *p, const struct identity *id);
 /* From the host: facets of this identity (0: of all) changed. Writes before it returns. */
 void pipeline_facets_changed(struct pipeline *p, uint32_t number);
-
-/* The workload a cgroup belongs to: its own, or the nearest ancestor's; NULL: unmanaged. */
-struct workload *pipeline_workload_of(const struct cgroup *cg);
 
 #endif

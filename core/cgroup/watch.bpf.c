@@ -27,7 +27,7 @@ struct cgroup {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, 512 * 1024); /* some 1,800 events; more at once make a rescan */
 } events SEC(".maps");
 
 /* Records that found no room; each makes prismd compare the whole tree. */

@@ -104,7 +104,11 @@ class Node:
             with open(self.config_path, "w") as f:
                 f.write(config)
         if start:
-            self.start()
+            try:
+                self.start()
+            except BaseException:
+                self.close()
+                raise
 
     def __enter__(self):
         return self

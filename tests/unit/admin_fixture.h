@@ -16,7 +16,7 @@
 #include <sys/un.h>
 
 #include "admin/room.h"
-#include "agent/pipeline.h"
+#include "agent/workload.h"
 #include "base/util.h"
 
 /* After the headers: it has a macro fail(). */
