@@ -144,18 +144,20 @@ int state_saver_new(struct agent *agent, struct state_saver **ret, struct error 
 	}
 	if (r == 0) {
 		r = writer_new(&s->writer);
+		if (r == 0)
+			r = uv_poll_init(agent->loop, &s->poll, writer_fd(s->writer));
 		if (r < 0)
 			error_set(e, -r, "identity table", "the writer's thread cannot be started: %s", strerror(-r));
 	}
 	if (r < 0) {
 		error_prefix(e, "the identity table must be kept here (node.state_dir)");
+		writer_free(s->writer);
 		text_done(&s->snapshot);
 		free(s);
 		return r;
 	}
 	s->saved_version = s->snapshot_version;
 	uv_timer_init(agent->loop, &s->timer);
-	uv_poll_init(agent->loop, &s->poll, writer_fd(s->writer));
 	uv_poll_start(&s->poll, UV_READABLE, on_written);
 	s->timer.data = s->poll.data = s;
 	*ret = s;

@@ -102,9 +102,11 @@ int file_write_atomic(const char *path, const void *data, size_t len, mode_t mod
 	_cleanup_close_ int fd = -1;
 	int r;
 
-	if ((size_t)snprintf(beside, sizeof(beside), "%s.XXXXXX", path) >= sizeof(beside))
+	/* Always the same name, so that a writer that is killed leaves one file and not one each time. */
+	if ((size_t)snprintf(beside, sizeof(beside), "%s.new", path) >= sizeof(beside))
 		return error_set(e, ENAMETOOLONG, path, "path is too long");
-	fd = mkostemp(beside, O_CLOEXEC);
+	unlink(beside);
+	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return error_set(e, errno, path, "cannot be written: %s", strerror(errno));
 	r = write_all(fd, data, len);

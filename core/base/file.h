@@ -12,7 +12,8 @@
 int file_read(const char *path, size_t max, char **ret_data, size_t *ret_len, struct error *e);
 /* The same from an open fd; path is for messages. */
 int file_read_fd(int fd, const char *path, size_t max, char **ret_data, size_t *ret_len, struct error *e);
-/* Writes beside, fsyncs, renames over, fsyncs the directory: a reader sees the old content or the new one. */
+/* Writes `path.new`, fsyncs, renames over, fsyncs the directory: a reader sees the old content or the new one. One
+ * writer a path. */
 int file_write_atomic(const char *path, const void *data, size_t len, mode_t mode, struct error *e);
 /* mkdir -p with mode for what is made. */
 int file_make_dirs(const char *path, mode_t mode, struct error *e);

@@ -61,14 +61,19 @@ static void append_time(struct text *out)
 	text_appendf(out, "%s.%03ldZ", day, t.tv_nsec / 1000000);
 }
 
-/* A line stays a line, and a terminal's escape sequences stay text. */
+/* A line stays a line, and what a terminal would take for a command (C0, DEL, C1) stays text. */
 static void append_plain(struct text *out, const char *s)
 {
-	for (; *s; s++) {
-		if (((unsigned char)*s < 0x20 && *s != 0x09) || *s == 0x7f)
-			text_appendf(out, "\\x%02x", (unsigned char)*s);
-		else
-			text_append_n(out, s, 1);
+	const unsigned char *p = (const unsigned char *)s;
+
+	for (; *p; p++) {
+		if ((*p < 0x20 && *p != '\t') || *p == 0x7f) {
+			text_appendf(out, "\\x%02x", *p);
+		} else if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f) {
+			text_appendf(out, "\\u%04x", *++p);
+		} else {
+			text_append_n(out, (const char *)p, 1);
+		}
 	}
 }
 

@@ -279,7 +279,16 @@ int bus_maps_open(const char *dir, uint32_t capacity, bool v1_exact, struct bus_
 
 /* ---- while it runs ----------------------------------------------------------------------------------------------- */
 
-/* The directory went, with the lock on it. bpffs itself is not mounted here: whoever took it away may mean it. */
+static bool dir_is_there(const struct bus_maps *m)
+{
+	struct stat there, ours;
+
+	return stat(m->dir, &there) == 0 && fstat(m->dir_fd, &ours) == 0 && there.st_dev == ours.st_dev &&
+	       there.st_ino == ours.st_ino;
+}
+
+/* The directory went, or is another one, and the lock with it. bpffs itself is not mounted here: whoever took it away
+ * may mean it. */
 static int remake_dir(struct bus_maps *m, struct error *e)
 {
 	struct bus_maps anew = {.dir_fd = -1};
@@ -326,15 +335,13 @@ static int keep_pin(int fd, const char *path, bool *ret_again, struct error *e)
 int bus_maps_keep(struct bus_maps *m, bool *ret_again, struct error *e)
 {
 	char identity[PATH_MAX], meta[PATH_MAX];
-	struct stat st;
 	int r = 0;
 
 	*ret_again = false;
 	snprintf(identity, sizeof(identity), "%s/" PRISM_BUS_MAP, m->dir);
 	snprintf(meta, sizeof(meta), "%s/" PRISM_META_MAP, m->dir);
-	if (stat(m->dir, &st) < 0)
-		r = errno == ENOENT ? remake_dir(m, e)
-				    : error_set(e, errno, m->dir, "cannot be examined: %s", strerror(errno));
+	if (!dir_is_there(m))
+		r = remake_dir(m, e);
 	if (r == 0)
 		r = keep_pin(m->identity_fd, identity, ret_again, e);
 	if (r == 0)

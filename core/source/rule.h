@@ -28,7 +28,4 @@ struct rules {
 	struct rule rule[];
 };
 
-/* The keys of a rule, for the configuration's reference. */
-const struct prism_option *rule_options(uint32_t *ret_n);
-
 #endif

@@ -46,12 +46,6 @@ static const struct prism_option keys[] = {
 			.help = "Share within the class, 64 = 1x."},
 };
 
-const struct prism_option *rule_options(uint32_t *ret_n)
-{
-	*ret_n = ARRAY_SIZE(keys);
-	return keys;
-}
-
 /* Every {name} in a value must be one that the pattern captures. */
 static int check_template(struct rule *rule, const char *text, const struct prism_node *node, struct problems *p)
 {

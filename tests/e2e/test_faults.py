@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What befalls a prismd that runs: signals at bad moments, limits that are met, pins that others take away."""
+import fcntl
 import os
 import signal
 import subprocess
@@ -123,6 +124,19 @@ class Pins(e2e.TestCase):
         other.write_config()
         self.assertEqual(other.spawn().wait(e2e.TIMEOUT), 1)
         self.assertRegex(other.log(), "another prismd")
+
+    def test_a_directory_made_anew_by_others_is_taken(self):
+        """Also its lock: there is one writer, whoever made the directory."""
+        node = self.node
+        number = node.identity_of(node.cgroup("web"))
+        remove_tree(node.bus_dir)
+        os.mkdir(node.bus_dir)
+        wait_for("the bus again", lambda: os.path.exists(f"{node.bus_dir}/prism_identity"))
+        self.assertEqual(node.identity_of(f"{node.base}/web"), number)
+        fd = os.open(node.bus_dir, os.O_RDONLY)
+        self.addCleanup(os.close, fd)
+        with self.assertRaises(BlockingIOError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def test_another_map_in_its_place_is_named(self):
         node = self.node

@@ -13,8 +13,12 @@ BUFFER = {"admin": {"event_buffer": 65536}}
 def world(*modules):
     """A node with its own module directory, not yet started."""
     node = Node(start=False, modules=list(modules), extra=dict(BUFFER))
-    load.own_modules(node, *(m if isinstance(m, str) else m["name"] for m in modules))
-    node.write_config()
+    try:
+        load.own_modules(node, *(m if isinstance(m, str) else m["name"] for m in modules))
+        node.write_config()
+    except BaseException:
+        node.close()
+        raise
     return node
 
 
