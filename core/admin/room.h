@@ -32,6 +32,8 @@ json_t *view_status(const struct admin *admin);
 json_t *view_identity(const struct agent *agent, const struct identity *id);
 json_t *view_modules(const struct agent *agent);
 json_t *view_module(const struct agent *agent, const char *name); /* json_null() when there is none */
+/* Options, metrics and events of a descriptor; of none (NULL): empty lists. */
+json_t *view_declared(const struct prism_module *descriptor);
 json_t *view_facets(const struct agent *agent);
 json_t *view_profiles(const struct agent *agent);
 

@@ -46,8 +46,16 @@ static void find_module(void *arg, const struct module_view *m)
 {
 	struct search *s = arg;
 
-	if (!s->found && strcmp(m->name, s->name) == 0)
-		s->found = module_json(m);
+	json_t *declared;
+
+	if (s->found || strcmp(m->name, s->name) != 0)
+		return;
+	s->found = module_json(m);
+	declared = view_declared(m->descriptor);
+	if (s->found && json_object_update_new(s->found, declared) < 0) {
+		json_decref(s->found);
+		s->found = NULL;
+	}
 }
 
 json_t *view_module(const struct agent *a, const char *name)

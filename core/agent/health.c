@@ -58,7 +58,7 @@ static void module_condition(void *arg, const struct module_view *m)
 	if (m->state != MODULE_FAILED && m->state != MODULE_QUARANTINED && !(m->required && m->state != MODULE_RUNNING))
 		return;
 	snprintf(text, sizeof(text), "%s%s: %s%s%s", m->required ? "required, " : "", module_state_name(m->state),
-		 m->reason->where, m->reason->where[0] ? ": " : "", m->reason->text);
+		 m->reason->where, m->reason->where[0] ? ": " : "", module_reason_text(m->reason, m->name));
 	say(arg, m->name, text);
 }
 

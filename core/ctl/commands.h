@@ -20,10 +20,17 @@ extern const struct command reload_command, cleanup_command, version_command, co
 /* Why a module is in the state it is in; "" when there is nothing to say. Accepts a string or an error object. */
 const char *module_reason(const json_t *module);
 
+/* Not as configured: failed, quarantined, or required and not running. */
+bool module_troubled(const json_t *module);
+/* One module as `module show` prints it, with the options it declares. */
+void module_print(struct ctl *ctl, const json_t *module);
+
 /* Number of an identity given by number or by name ("shop/checkout"), online or from files. */
 int identity_resolve(struct ctl *ctl, const char *text, uint32_t *ret, struct error *e);
 /* "net,trace" of a JSON array of strings, or "-", into buf. */
 const char *join_names(const json_t *array, char *buf, size_t size);
+/* An identity's weight for a key-value view: "64" or "unset", into buf. */
+const char *weight_text(const json_t *identity, char *buf, size_t size);
 
 /* A completion script for this shell; -EINVAL: not one of bash, zsh, fish. */
 int completion_print(const char *shell, FILE *out);

@@ -6,7 +6,7 @@
  *   args.h      command line to command and options      commands.c  the list of commands
  *   client.h    HTTP over the unix socket                 offline.h   the same documents from maps and files
  *   output.h    table, wide, json, yaml; escaping         doctor.h    checks of machine and installation
- *   one file for each noun: status.c identity.c explain.c watch.c module.c facet.c profile.c config.c events.c ...
+ *   one file for each noun: status.c identity.c explain.c events.c module.c facet.c profile.c config.c follow.c ...
  *
  * Every command first makes one JSON document, from whichever side, and prints it last: what -o json shows is what the
  * table was made of.
@@ -30,7 +30,7 @@ enum ctl_exit {
 	CTL_ERROR = 1,
 	CTL_USAGE = 2,
 	CTL_DOWN = 3,     /* prismd is not running */
-	CTL_DEGRADED = 4, /* status: prismd runs, something is not as configured */
+	CTL_DEGRADED = 4, /* status, reload: prismd runs, something is not as configured */
 	CTL_NOT_FOUND = 5,
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* prismctl identity explain: why has this process, cgroup, pod or unit the identity it has, or none. */
+/* prismctl identity explain: why has this process, cgroup or unit the identity it has, or none. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -62,7 +62,7 @@ static void add_number(struct table *t, const json_t *doc, const json_t *id)
 {
 	const char *chosen = json_text(json_object_get(doc, "chosen"), "text");
 	int64_t number = json_number(id, "number"), candidate = json_number(id, "candidate");
-	char facets[256];
+	char facets[256], weight[24];
 
 	fields_add(t, "Identity", TONE_GOOD, "%" PRId64 " %s", number, json_text(id, "name"));
 	if (*chosen)
@@ -72,7 +72,8 @@ static void add_number(struct table *t, const json_t *doc, const json_t *id)
 			   candidate);
 	else if (candidate)
 		fields_add(t, "Number", TONE_PLAIN, "the hash of the canonical form points at %" PRId64, candidate);
-	fields_add(t, "Class, weight", TONE_PLAIN, "%s, %" PRId64, json_text(id, "class"), json_number(id, "weight"));
+	fields_add(t, "Class, weight", TONE_PLAIN, "%s, %s", json_text(id, "class"),
+		   weight_text(id, weight, sizeof(weight)));
 	if (json_flag(doc, "class_unreadable"))
 		fields_add(t, "", TONE_WARN, "its latency class is not critical, normal or batch: taken as unset");
 	if (json_flag(doc, "weight_unreadable"))
@@ -172,20 +173,19 @@ static int run_explain(struct ctl *ctl, const struct invocation *inv)
 const struct command identity_explain_command = {
 	.noun = "identity",
 	.verb = "explain",
-	.arguments = "PID|CGROUP|POD|UNIT",
+	.arguments = "PID|CGROUP|UNIT",
 	.min_args = 1,
 	.max_args = 1,
 	.summary = "Why something has the identity it has, or none",
-	.detail =
-		"A number is a process. What begins with / or is there below the root of the hierarchy is a cgroup;\n"
-		"namespace/name is a pod, anything else a unit. --as settles it. Without prismd the chain comes from\n"
-		"the pinned map and the rule from the configuration; pods and the modules' view are not known then.",
+	.detail = "A number is a process. What has a / or is there below the root of the hierarchy is a cgroup, "
+		  "anything\n"
+		  "else a unit. --as settles it. Without prismd the chain comes from the pinned map and the rule from\n"
+		  "the configuration; the modules' view is not known then.",
 	.examples = "  prismctl identity explain $$\n"
 		    "  prismctl identity explain /system.slice/ssh.service\n"
-		    "  prismctl identity explain shop/checkout-7d4f9\n"
 		    "  prismctl identity explain ssh.service\n",
-	.options = (const struct ctl_option[]){{"as", 0, ARGUMENT_REQUIRED, "KIND", "pid, cgroup, pod or unit",
-						"pid cgroup pod unit"},
+	.options = (const struct ctl_option[]){{"as", 0, ARGUMENT_REQUIRED, "KIND", "pid, cgroup or unit",
+						"pid cgroup unit"},
 					       {0}},
 	.run = run_explain,
 };

@@ -26,6 +26,17 @@ const char *join_names(const json_t *array, char *buf, size_t size)
 	return buf;
 }
 
+const char *weight_text(const json_t *identity, char *buf, size_t size)
+{
+	int64_t weight = json_number(identity, "weight");
+
+	if (weight)
+		snprintf(buf, size, "%" PRId64, weight);
+	else
+		snprintf(buf, size, "unset");
+	return buf;
+}
+
 static const char *join_labels(const json_t *labels, struct text *out)
 {
 	const char *key;
@@ -196,7 +207,7 @@ static void print_one(struct ctl *ctl, const json_t *doc)
 	const json_t *id = doc;
 	int64_t number = json_number(id, "number"), candidate = json_number(id, "candidate");
 	struct table t;
-	char facets[256];
+	char facets[256], weight[24];
 
 	fields_init(&t);
 	fields_add(&t, "Identity", TONE_PLAIN, "%" PRId64, number);
@@ -207,8 +218,7 @@ static void print_one(struct ctl *ctl, const json_t *doc)
 	fields_add(&t, "Service account", TONE_PLAIN, "%s", or_dash(json_text(id, "service_account")));
 	fields_add(&t, "Labels", TONE_PLAIN, "%s", join_labels(json_object_get(id, "labels"), &labels));
 	fields_add(&t, "Class", TONE_PLAIN, "%s", or_dash(json_text(id, "class")));
-	fields_add(&t, "Weight", TONE_PLAIN, json_number(id, "weight") ? "%" PRId64 : "unset (64)",
-		   json_number(id, "weight"));
+	fields_add(&t, "Weight", TONE_PLAIN, "%s", weight_text(id, weight, sizeof(weight)));
 	fields_add(&t, "Facets", TONE_PLAIN, "%s", join_names(json_object_get(id, "facets"), facets, sizeof(facets)));
 	fields_add(&t, "Flags", TONE_PLAIN, "0x%08" PRIx64, json_number(id, "flags"));
 	if (candidate && candidate != number)

@@ -14,6 +14,14 @@ const char *module_reason(const json_t *module)
 	return json_is_object(reason) ? json_text(reason, "text") : json_text(module, "reason");
 }
 
+bool module_troubled(const json_t *module)
+{
+	const char *state = json_text(module, "state");
+
+	return strcmp(state, "failed") == 0 || strcmp(state, "quarantined") == 0 ||
+	       (json_flag(module, "required") && strcmp(state, "running") != 0);
+}
+
 static const struct column columns[] = {
 	{.title = "NAME"},
 	{.title = "STATE"},
@@ -61,7 +69,8 @@ static void print_one(struct ctl *ctl, const json_t *doc)
 	char time[32];
 
 	fields_init(&t);
-	fields_add(&t, "Module", TONE_PLAIN, "%s %s", json_text(m, "name"), json_text(m, "version"));
+	fields_add(&t, "Module", TONE_PLAIN, "%s%s%s", json_text(m, "name"), *json_text(m, "version") ? " " : "",
+		   json_text(m, "version"));
 	if (*json_text(m, "summary"))
 		fields_add(&t, "Summary", TONE_PLAIN, "%s", json_text(m, "summary"));
 	fields_add(&t, "State", tone_of(json_text(m, "state")), "%s for %s", json_text(m, "state"),
@@ -86,6 +95,43 @@ static void print_one(struct ctl *ctl, const json_t *doc)
 	fields_add(&t, "Loads", TONE_PLAIN, "%" PRId64, json_number(m, "loads"));
 	fields_print(&t, &ctl->style);
 	table_done(&t);
+}
+
+/* What may stand below the module's `config:`. */
+static void print_options(struct ctl *ctl, const json_t *options)
+{
+	static const struct column option_columns[] = {
+		{.title = "OPTION"}, {.title = "KIND"}, {.title = "DEFAULT"}, {.title = "ALLOWED"}, {.title = "HELP"},
+	};
+	struct table t;
+	const json_t *o;
+	size_t i;
+
+	table_init(&t, option_columns, ARRAY_SIZE(option_columns));
+	json_array_foreach(options, i, o)
+	{
+		table_cell(&t, TONE_PLAIN, "%s", json_text(o, "name"));
+		table_cell(&t, TONE_PLAIN, "%s", json_text(o, "kind"));
+		if (json_flag(o, "required"))
+			table_cell(&t, TONE_WARN, "required");
+		else
+			table_cell(&t, TONE_PLAIN, "%s", or_dash(json_text(o, "default")));
+		table_cell(&t, TONE_PLAIN, "%s", or_dash(json_text(o, "allowed")));
+		table_cell(&t, TONE_PLAIN, "%s", json_text(o, "help"));
+	}
+	table_print(&t, &ctl->style);
+	table_done(&t);
+}
+
+void module_print(struct ctl *ctl, const json_t *module)
+{
+	const json_t *options = json_object_get(module, "options");
+
+	print_one(ctl, module);
+	if (!json_array_size(options))
+		return;
+	fprintf(ctl->style.out, "\n");
+	print_options(ctl, options);
 }
 
 static void module_path(struct text *path, const char *name, const char *action)
@@ -118,7 +164,7 @@ static int run_show(struct ctl *ctl, const struct invocation *inv)
 		return ctl_no_memory();
 	if (client_get(ctl, path.data, &doc, &e) < 0)
 		return ctl_fail(&e);
-	return ctl_print(ctl, doc, print_one);
+	return ctl_print(ctl, doc, module_print);
 }
 
 /* enable, disable, reload: the verb is the endpoint. */
@@ -151,7 +197,10 @@ const struct command module_show_command = {
 	.arguments = "NAME",
 	.min_args = 1,
 	.max_args = 1,
-	.summary = "One module in full",
+	.summary = "One module in full, with its options",
+	.detail = "The table has what may stand below its `config:`. -o json and yaml have the metrics and events that "
+		  "the\n"
+		  "module declares as well. All of them are known once its file was loaded.",
 	.examples = "  prismctl module show net\n",
 	.complete = "@module",
 	.run = run_show,

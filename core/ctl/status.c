@@ -86,15 +86,30 @@ static void add_propagation(struct table *t, const json_t *p)
 		   duration_text(json_decimal(p, "p99"), p99, sizeof(p99)), json_number(p, "count"));
 }
 
-static void add_modules(struct table *t, const json_t *modules)
+/* A reason that stands among the conditions is not repeated; that of an unsupported module is said here alone. */
+static bool is_condition(const json_t *doc, const char *module)
+{
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach(json_object_get(doc, "conditions"), i, c)
+	{
+		if (strcmp(json_text(c, "subject"), module) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void add_modules(struct table *t, const json_t *doc)
 {
 	const char *title = "Modules";
 	const json_t *m;
 	size_t i;
 
-	json_array_foreach(modules, i, m)
+	json_array_foreach(json_object_get(doc, "modules"), i, m)
 	{
-		const char *state = json_text(m, "state"), *reason = module_reason(m);
+		const char *state = json_text(m, "state");
+		const char *reason = is_condition(doc, json_text(m, "name")) ? "" : module_reason(m);
 		size_t pins = json_array_size(json_object_get(m, "pins"));
 
 		if (strcmp(state, "pinned") == 0)
@@ -149,7 +164,7 @@ static void print_status(struct ctl *ctl, const json_t *doc)
 			   json_number(identities, "live"), json_number(identities, "held"));
 	add_cgroups(&t, json_object_get(doc, "cgroup"));
 	add_propagation(&t, json_object_get(doc, "propagation"));
-	add_modules(&t, json_object_get(doc, "modules"));
+	add_modules(&t, doc);
 	add_files(&t, doc);
 	fields_print(&t, &ctl->style);
 	table_done(&t);

@@ -16,7 +16,6 @@
 static const char *const names[] = {
 	[TARGET_PID] = "pid",
 	[TARGET_CGROUP] = "cgroup",
-	[TARGET_POD] = "pod",
 	[TARGET_UNIT] = "unit",
 };
 
@@ -29,20 +28,14 @@ static bool is_cgroup(const char *text, int root_fd)
 {
 	struct stat st;
 
-	if (text[0] == '/')
-		return true;
 	return root_fd >= 0 && fstatat(root_fd, text, &st, 0) == 0 && S_ISDIR(st.st_mode);
 }
 
 static enum target_kind guess(const char *text, int root_fd)
 {
-	const char *slash = strchr(text, '/');
-
 	if (text[strspn(text, "0123456789")] == '\0')
 		return TARGET_PID;
-	if (is_cgroup(text, root_fd) || (slash && strchr(slash + 1, '/')))
-		return TARGET_CGROUP;
-	return slash ? TARGET_POD : TARGET_UNIT;
+	return strchr(text, '/') || is_cgroup(text, root_fd) ? TARGET_CGROUP : TARGET_UNIT;
 }
 
 int target_parse(const char *text, const char *as, const char *root, int root_fd, struct target *ret, struct error *e)
@@ -51,12 +44,12 @@ int target_parse(const char *text, const char *as, const char *root, int root_fd
 	size_t i = 0;
 
 	if (!*text)
-		return error_set(e, EINVAL, NULL, "nothing to explain: give a pid, a cgroup, a pod or a unit");
+		return error_set(e, EINVAL, NULL, "nothing to explain: give a pid, a cgroup or a unit");
 	if (as) {
 		while (i < ARRAY_SIZE(names) && strcmp(names[i], as) != 0)
 			i++;
 		if (i == ARRAY_SIZE(names))
-			return error_set(e, EINVAL, as, "not one of pid, cgroup, pod, unit");
+			return error_set(e, EINVAL, as, "not one of pid, cgroup, unit");
 		kind = (enum target_kind)i;
 	}
 	if (kind == TARGET_PID && (text[strspn(text, "0123456789")] || strlen(text) > 9 || atoi(text) < 1))
@@ -126,9 +119,6 @@ int target_find(const struct target *target, const char *root, char *ret_path, s
 	case TARGET_UNIT:
 		r = find_unit(target->text, root, ret_path, size);
 		return r < 0 ? error_set(e, -r, target->text, "no cgroup below %s is named like this unit", root) : 0;
-	case TARGET_POD:
-		break;
 	}
-	return error_set(e, ENOTSUP, target->text,
-			 "which cgroup a pod has is known to prismd alone, and it is not running");
+	return -EINVAL;
 }

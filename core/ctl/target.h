@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `identity explain` may be asked about: a process, a cgroup, a pod or a unit, told apart by their form. */
+/* What `identity explain` may be asked about: a process, a cgroup or a unit, told apart by their form. */
 #ifndef CTL_TARGET_H
 #define CTL_TARGET_H
 
@@ -9,15 +9,14 @@
 
 enum target_kind {
 	TARGET_PID,    /* digits */
-	TARGET_CGROUP, /* begins with /, or is there below the root of the hierarchy */
-	TARGET_POD,    /* namespace/name */
+	TARGET_CGROUP, /* has a /, or is there below the root of the hierarchy */
 	TARGET_UNIT,   /* anything else */
 };
 const char *target_kind_name(enum target_kind kind); /* as in the admin API's query: "pid", "cgroup", ... */
 
 struct target {
 	enum target_kind kind;
-	char text[4096]; /* pid, path below the root ("/" first), ns/name, unit */
+	char text[4096]; /* pid, path below the root ("/" first), unit */
 };
 
 /*
@@ -26,7 +25,7 @@ struct target {
  */
 int target_parse(const char *text, const char *as, const char *root, int root_fd, struct target *ret, struct error *e);
 
-/* Path below the root of what target names, found without prismd. -ENOENT, -ENOTSUP for pods. */
+/* Path below the root of what target names, found without prismd. -ENOENT; -ENOTSUP without a hierarchy. */
 int target_find(const struct target *target, const char *root, char *ret_path, size_t size, struct error *e);
 
 #endif

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <prism/names.h>
+
 #include "config/option.h"
 #include "host/descriptor.h"
 #include "host/note.h"
@@ -46,13 +48,6 @@ struct prism_event_type descriptor_event(const struct prism_module *module, uint
 	return t;
 }
 
-static bool metric_name_valid(const char *name)
-{
-	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
-
-	return name[0] && !(name[0] >= '0' && name[0] <= '9') && !name[n] && n < 128;
-}
-
 static int check_table(const char *what, const void *table, uint32_t n, uint32_t size, uint32_t least, struct error *e)
 {
 	if (!n)
@@ -82,28 +77,27 @@ static int check_buckets(const struct prism_metric *m, uint32_t i, struct error 
 static int check_labels(const struct prism_metric *m, uint32_t i, struct error *e)
 {
 	for (uint32_t l = 0; m->labels && m->labels[l]; l++)
-		if (l == 8 || !metric_name_valid(m->labels[l]))
+		if (l == PRISM_METRIC_LABELS_MAX || !prism_label_name_valid(m->labels[l]))
 			return error_set(e, EINVAL, NULL, "metric %u (%s): label %u is %s", i, m->name, l,
-					 l == 8 ? "one too many (8)" : "not a name");
+					 l == PRISM_METRIC_LABELS_MAX ? "one too many (8)" : "not a name");
 	return 0;
 }
 
 static int check_metric(const struct prism_module *module, uint32_t i, struct error *e)
 {
 	struct prism_metric m = descriptor_metric(module, i);
-	size_t n;
 	int r;
 
-	if (!m.name || !metric_name_valid(m.name) || strncmp(m.name, "prism_", 6) != 0)
-		return error_set(e, EINVAL, NULL, "metric %u is called \"%.128s\": prism_ and letters, digits, _", i,
+	if (!m.name || !prism_metric_name_valid(m.name))
+		return error_set(e, EINVAL, NULL,
+				 "metric %u is called \"%.128s\": a metric's name " PRISM_METRIC_NAME_RULE, i,
 				 m.name ? m.name : "");
-	n = strlen(m.name);
 	for (uint32_t j = 0; j < i; j++)
 		if (!strcmp(descriptor_metric(module, j).name, m.name))
 			return error_set(e, EINVAL, NULL, "metrics %u and %u are both called %s", j, i, m.name);
 	if (m.kind < PRISM_METRIC_COUNTER || m.kind > PRISM_METRIC_HISTOGRAM)
 		return error_set(e, EINVAL, NULL, "metric %u (%s) is of unknown kind %u", i, m.name, m.kind);
-	if (m.kind == PRISM_METRIC_COUNTER && (n < 6 || strcmp(m.name + n - 6, "_total") != 0))
+	if (m.kind == PRISM_METRIC_COUNTER && !prism_counter_name_valid(m.name))
 		return error_set(e, EINVAL, NULL, "metric %u (%s) is a counter: its name has to end in _total", i,
 				 m.name);
 	if (!m.help)
@@ -116,8 +110,8 @@ static int check_event(const struct prism_module *module, uint32_t i, struct err
 {
 	struct prism_event_type t = descriptor_event(module, i);
 
-	if (!t.name || !note_name_valid(t.name))
-		return error_set(e, EINVAL, NULL, "event %u is called \"%.64s\": [a-z][a-z0-9_-]*", i,
+	if (!t.name || !prism_name_valid(t.name))
+		return error_set(e, EINVAL, NULL, "event %u is called \"%.64s\": an event's name " PRISM_NAME_RULE, i,
 				 t.name ? t.name : "");
 	for (uint32_t j = 0; j < i; j++)
 		if (!strcmp(descriptor_event(module, j).name, t.name))
@@ -161,8 +155,9 @@ static int check_identity(const struct prism_module *m, const struct prism_note 
 			e, EINVAL, NULL,
 			"is version \"%.64s\" in its descriptor and \"%s\" in its note: build both from one source",
 			m->version ? m->version : "", note->version);
-	if (m->facet && !note_name_valid(m->facet))
-		return error_set(e, EINVAL, NULL, "claims a facet called \"%.64s\": [a-z][a-z0-9_-]*", m->facet);
+	if (m->facet && !prism_name_valid(m->facet))
+		return error_set(e, EINVAL, NULL, "claims a facet called \"%.64s\": a facet's name " PRISM_NAME_RULE,
+				 m->facet);
 	return 0;
 }
 

@@ -184,6 +184,13 @@ static int name_bit(struct facets *f, const char *name, struct error *e)
 		name, f->path);
 }
 
+int facets_conflict(struct error *e, const char *name, const char *owner, const char *other)
+{
+	return error_set(e, EEXIST, NULL,
+			 "facet \"%s\" belongs to module %s, module %s cannot have it too: disable one of them", name,
+			 owner, other);
+}
+
 int facets_claim(struct facets *f, const char *name, const char *owner, int *ret_bit, struct error *e)
 {
 	int bit;
@@ -197,9 +204,7 @@ int facets_claim(struct facets *f, const char *name, const char *owner, int *ret
 	if (bit < 0)
 		return bit;
 	if (f->facet[bit].owner[0] && strcmp(f->facet[bit].owner, owner) != 0)
-		return error_set(e, EEXIST, NULL,
-				 "facet \"%s\" belongs to module %s, module %s cannot have it too: disable one of them",
-				 name, f->facet[bit].owner, owner);
+		return facets_conflict(e, name, f->facet[bit].owner, owner);
 	snprintf(f->facet[bit].owner, PRISM_NAME_MAX, "%s", owner);
 	*ret_bit = bit;
 	return 0;

@@ -23,6 +23,8 @@ void facets_free(struct facets *f);
  * when every bit has a name. A failed write of the file is an error and claims nothing.
  */
 int facets_claim(struct facets *f, const char *name, const char *owner, int *ret_bit, struct error *e);
+/* The error of a facet that `owner` has and `other` wants too. */
+int facets_conflict(struct error *e, const char *name, const char *owner, const char *other);
 /* Nothing is owner's any more; names stay remembered. */
 void facets_release(struct facets *f, const char *owner);
 

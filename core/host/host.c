@@ -340,6 +340,7 @@ static void view_of(const struct host *host, const struct module *m, struct modu
 		.name = m->name,
 		.version = m->image ? m->image->file.note.version : "",
 		.summary = m->image && m->image->desc.summary ? m->image->desc.summary : "",
+		.descriptor = m->image && m->image->loaded ? &m->image->desc : NULL,
 		.file = m->image           ? m->image->file.path
 			: m->setting->file ? m->setting->file
 					   : "",

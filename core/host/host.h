@@ -46,14 +46,17 @@ enum module_state {
 	MODULE_DISABLED,    /* by configuration or by prismctl */
 };
 const char *module_state_name(enum module_state state);
+/* The reason without the "module NAME: " it begins with, for where the name stands already. */
+const char *module_reason_text(const struct error *reason, const char *name);
 
 /* What admin and metrics may know of a module. Borrowed until the next turn of the loop. */
 struct module_view {
 	const char *name;
 	const char *version; /* "" before probed */
 	const char *summary;
-	const char *file;  /* path that was loaded or looked for */
-	const char *where; /* prismd.yaml:12:5 */
+	const struct prism_module *descriptor; /* what it declares, see descriptor.h; NULL before it was loaded */
+	const char *file;                      /* path that was loaded or looked for */
+	const char *where;                     /* prismd.yaml:12:5 */
 	enum module_state state;
 	const struct error *reason; /* of failed, unsupported, quarantined; of a running one: why its new file was
 				     * refused and the old one goes on; code 0 otherwise */
@@ -159,7 +162,7 @@ void host_free(struct host *host);
 int host_probe_main(int argc, char **argv);
 
 /* For `prismctl module`/`config check` without a daemon: file check, test-load and config check of every enabled
- * module. */
+ * module, and whether two of them claim one facet. */
 int host_check_modules(const struct settings *settings, const char *self_exe, struct problems *p);
 
 #endif

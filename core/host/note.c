@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <prism/module.h>
+#include <prism/names.h>
 
 #include "base/util.h"
 #include "host/note.h"
@@ -28,9 +29,7 @@ static void end_elf(Elf **elf)
 
 bool note_name_valid(const char *name)
 {
-	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-");
-
-	return name[0] >= 'a' && name[0] <= 'z' && !name[n] && n < PRISM_NAME_MAX;
+	return prism_name_valid(name);
 }
 
 static bool version_valid(const char *version)

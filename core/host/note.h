@@ -23,7 +23,7 @@ int note_read(const void *image, size_t size, struct prism_note *ret, struct err
 /* Major equal, minor not above the host's; -ENOTSUP names both versions. */
 int note_check_abi(const struct prism_note *note, struct error *e);
 
-/* [a-z][a-z0-9_-]*, at most PRISM_NAME_MAX - 1 bytes: the names of modules and facets, safe as file names. */
+/* prism_name_valid() of <prism/names.h>: the names of modules and facets, safe as file names. */
 bool note_name_valid(const char *name);
 
 #endif

@@ -19,6 +19,14 @@ const char *module_state_name(enum module_state state)
 	return (size_t)state < ARRAY_SIZE(states) ? states[state] : "?";
 }
 
+const char *module_reason_text(const struct error *reason, const char *name)
+{
+	char prefix[PRISM_NAME_MAX + 16];
+	size_t len = (size_t)snprintf(prefix, sizeof(prefix), "module %s: ", name);
+
+	return strncmp(reason->text, prefix, len) == 0 ? reason->text + len : reason->text;
+}
+
 static void put_event(struct module *m, const char *reason)
 {
 	const struct stream_tag tag = {.source = "prism", .type = "module"};
@@ -57,6 +65,18 @@ static enum log_level level_of(const struct module *m)
 	return m->state == MODULE_RUNNING || m->state == MODULE_DISABLED ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
 }
 
+/* The line begins with the module's name: not a second time in the reason. */
+static void log_state(const struct module *m)
+{
+	const struct error *e = &m->reason;
+
+	if (e->code)
+		log_line(level_of(m), m->room, "%s: %s%s%s", module_state_name(m->state), e->where,
+			 e->where[0] ? ": " : "", module_reason_text(e, m->name));
+	else
+		log_line(level_of(m), m->room, "%s", module_state_name(m->state));
+}
+
 void module_enter(struct module *m, enum module_state state, const struct error *reason)
 {
 	struct host *host = m->owner;
@@ -72,7 +92,7 @@ void module_enter(struct module *m, enum module_state state, const struct error 
 	count_state(m, state, m->listed ? 1 : 0);
 	if (m->reason.code)
 		error_format(&m->reason, text, sizeof(text));
-	log_line(level_of(m), m->room, "%s%s%s", module_state_name(state), text[0] ? ": " : "", text);
+	log_state(m);
 	put_event(m, text);
 	if (host->env.state_changed)
 		host->env.state_changed(host->env.arg);

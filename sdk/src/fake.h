@@ -2,13 +2,14 @@
 /*
  * Inside the fake host.
  *
- *   fake_host.c      the life of a module and the table of services
- *   fake_bus.c       maps, cgroup root and pin directory of this process
- *   fake_identity.c  workloads, their cgroups and facets
- *   fake_loop.c      timers and watches over poll(2)
- *   fake_record.c    what the module said: log, events, samples, explanations
- *   fake_config.c    YAML text to a tree of nodes
- *   fake_option.c    that tree against the module's options
+ *   fake_host.c        the life of a module and the table of services
+ *   fake_descriptor.c  what a module says of itself, judged as prismd does
+ *   fake_bus.c         maps, cgroup root and pin directory of this process
+ *   fake_identity.c    workloads, their cgroups and facets
+ *   fake_loop.c        timers and watches over poll(2)
+ *   fake_record.c      what the module said: log, events, samples, explanations
+ *   fake_config.c      YAML text to a tree of nodes
+ *   fake_option.c      that tree against the module's options
  */
 #ifndef PRISM_FAKE_H
 #define PRISM_FAKE_H
@@ -189,6 +190,9 @@ void fake_options_done(struct prism_config *config);
 int64_t fake_option_int(const struct prism_config *config, uint32_t option);
 const char *fake_option_text(const struct prism_config *config, uint32_t option);
 const struct prism_node *fake_option_node(const struct prism_config *config, uint32_t option);
+
+/* fake_descriptor.c. 0, or -EPROTO, -EINVAL with the reason set. */
+int fake_descriptor_check(struct prism_fake_host *fake);
 
 /* Element i of an array that travels with its element size; members that it is too old to have are zero. */
 static inline void fake_element(void *out, size_t out_size, const void *array, uint32_t element_size, uint32_t i)

@@ -158,19 +158,6 @@ static int undo(struct prism_fake_host *fake, int r)
 	return r;
 }
 
-static int check_descriptor(struct prism_fake_host *fake)
-{
-	const struct prism_module *m = fake->module;
-
-	if (m->size < offsetof(struct prism_module, probe) || m->abi_major != PRISM_ABI_MAJOR ||
-	    m->abi_minor > PRISM_ABI_MINOR)
-		return prism_fail(&fake->host, EPROTO, "descriptor", "module ABI %u.%u, host ABI %u.%u", m->abi_major,
-				  m->abi_minor, PRISM_ABI_MAJOR, PRISM_ABI_MINOR);
-	if (!m->name || !m->version || !m->summary)
-		return prism_fail(&fake->host, EINVAL, "descriptor", "name, version and summary are required");
-	return 0;
-}
-
 int prism_fake_host_start(struct prism_fake_host *fake)
 {
 	const struct prism_module *m = fake->module;
@@ -179,7 +166,7 @@ int prism_fake_host_start(struct prism_fake_host *fake)
 	if (fake->state != FAKE_NEW)
 		return -EALREADY;
 	fake->reason[0] = '\0';
-	r = check_descriptor(fake);
+	r = fake_descriptor_check(fake);
 	if (r < 0)
 		return r;
 	r = m->probe ? m->probe(&fake->host) : 0;

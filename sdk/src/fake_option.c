@@ -94,6 +94,50 @@ static bool bounded(const struct prism_option *option)
 	}
 }
 
+/* In the largest unit that says it whole. */
+static const char *format_bound(const struct prism_option *option, int64_t value, char *buf, size_t size)
+{
+	const struct unit *units = option->kind == PRISM_OPTION_SIZE       ? sizes
+				   : option->kind == PRISM_OPTION_DURATION ? durations
+									   : plain;
+	const struct unit *best = units;
+
+	for (; value && units->suffix; units++)
+		if (value % (int64_t)units->factor == 0)
+			best = units;
+	snprintf(buf, size, "%lld%s", (long long)(value / (int64_t)best->factor), best->suffix);
+	return buf;
+}
+
+static const char *format_range(const struct prism_option *option, char *buf, size_t size)
+{
+	const char *unit = option->kind == PRISM_OPTION_STRING ? " bytes" : "";
+	char min[32], max[32];
+
+	format_bound(option, option->min, min, sizeof(min));
+	format_bound(option, option->max, max, sizeof(max));
+	if (option->max == INT64_MAX)
+		snprintf(buf, size, "at least %s%s", min, unit);
+	else if (option->min == INT64_MIN || (option->kind == PRISM_OPTION_STRING && !option->min))
+		snprintf(buf, size, "at most %s%s", max, unit);
+	else
+		snprintf(buf, size, "%s to %s%s", min, max, unit);
+	return buf;
+}
+
+/* As prismd says it. */
+static int out_of_range(struct prism_fake_host *fake, const struct prism_option *option, const struct prism_node *node,
+			const char *text)
+{
+	char range[96];
+
+	format_range(option, range, sizeof(range));
+	if (option->kind == PRISM_OPTION_STRING)
+		return prism_node_error(&fake->host, node, "%s: is %zu bytes long; allowed: %s", option->name,
+					strlen(text), range);
+	return prism_node_error(&fake->host, node, "%s: %s is out of range: %s", option->name, text, range);
+}
+
 static int check_scalar(struct prism_fake_host *fake, const struct prism_option *option, const struct prism_node *node,
 			const char *text, struct option_value *value)
 {
@@ -103,7 +147,7 @@ static int check_scalar(struct prism_fake_host *fake, const struct prism_option 
 		return prism_node_error(&fake->host, node, "%s: \"%s\" is not a value of this option", option->name,
 					text);
 	if (bounded(option) && (number < option->min || number > option->max))
-		return prism_node_error(&fake->host, node, "%s: %s is not within its bounds", option->name, text);
+		return out_of_range(fake, option, node, text);
 	value->text = text;
 	value->number = option->kind == PRISM_OPTION_STRING ? 0 : number;
 	return 0;

@@ -235,6 +235,68 @@ static void bad_options_are_refused(void **state)
 	}
 }
 
+static void bounds_are_named(void **state)
+{
+	struct prism_fake_host *fake = fake_new("limit: 0");
+
+	(void)state;
+	assert_int_equal(prism_fake_host_start(fake), -EINVAL);
+	assert_string_equal(prism_fake_host_reason(fake), "config:1:1: limit: 0 is out of range: 1 to 1MiB");
+	prism_fake_host_free(fake);
+}
+
+static void refuse(const struct prism_module *bad, const char *reason)
+{
+	struct prism_fake_host *fake = prism_fake_host_new(bad, NULL);
+
+	assert_non_null(fake);
+	memset(&m, 0, sizeof(m));
+	assert_int_equal(prism_fake_host_start(fake), -EINVAL);
+	assert_string_equal(m.heard, "");
+	if (!strstr(prism_fake_host_reason(fake), reason))
+		fail_msg("\"%s\" instead of \"%s\"", prism_fake_host_reason(fake), reason);
+	prism_fake_host_free(fake);
+}
+
+static void refuse_metric(const struct prism_metric *metric, const char *reason)
+{
+	struct prism_module bad = module;
+
+	bad.metrics = metric;
+	bad.n_metrics = 1;
+	refuse(&bad, reason);
+}
+
+/* What prismd refuses, its author hears of here. */
+static void bad_descriptors_are_refused(void **state)
+{
+	static const char *const odd[] = {"ok", "not ok", NULL};
+	static const struct prism_event_type twice[] = {{"tick", "h"}, {"tick", "h"}};
+	struct prism_metric metric = {.name = "opens_total", .kind = PRISM_METRIC_COUNTER, .help = "h"};
+	struct prism_event_type event = {.name = "Tick", .help = "h"};
+	struct prism_module bad = module;
+
+	(void)state;
+	refuse_metric(&metric, "metric 0 is called \"opens_total\": a metric's name begins with prism_ and has");
+	metric.name = "prism_opens";
+	refuse_metric(&metric, "its name has to end in _total");
+	metric.name = "prism_opens_total";
+	metric.labels = odd;
+	refuse_metric(&metric, "label 1 is not a name");
+	metric.labels = NULL;
+	metric.help = NULL;
+	refuse_metric(&metric, "has no help text");
+	refuse_metric(NULL, "declares 1 metrics without a table of them");
+	bad.events = &event;
+	refuse(&bad, "event 0 is called \"Tick\": an event's name begins with a lower-case letter");
+	bad.events = twice;
+	bad.n_events = 2;
+	refuse(&bad, "events 0 and 1 are both called tick");
+	bad = module;
+	bad.facet = "no facet";
+	refuse(&bad, "claims a facet called \"no facet\"");
+}
+
 static void slow_stop_is_waited_for(void **state)
 {
 	struct prism_fake_host *fake = fake_new(NULL);
@@ -372,6 +434,8 @@ int main(void)
 		cmocka_unit_test(failed_start_is_closed),
 		cmocka_unit_test(options_arrive),
 		cmocka_unit_test(bad_options_are_refused),
+		cmocka_unit_test(bounds_are_named),
+		cmocka_unit_test(bad_descriptors_are_refused),
 		cmocka_unit_test(slow_stop_is_waited_for),
 		cmocka_unit_test(timers_and_watches),
 		cmocka_unit_test(events_are_json),

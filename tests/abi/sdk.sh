@@ -23,7 +23,7 @@ done
 cd "$work"
 PKG_CONFIG_PATH=$(find "$work/prefix" -name pkgconfig -type d)
 export PKG_CONFIG_PATH
-flags=$(pkg-config --define-variable=prefix="$work/prefix" --cflags --libs prism-sdk)
+flags=$(pkg-config --cflags --libs prism-sdk)
 printf '#include <prism/leg.h>\nint main(void) { prism_leg_close(NULL, PRISM_STOP_REMOVE); return 0; }\n' >use.c
 # shellcheck disable=SC2086
 "$cc" $cflags use.c $flags -o use && ./use

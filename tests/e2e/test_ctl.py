@@ -52,12 +52,23 @@ class Ctl(e2e.TestCase):
             self.assertEqual(self.every_format(node, "identity", "list", "--held")["identities"], listed)
             for who in (str(number), "e2e/web"):
                 self.assertEqual(self.every_format(node, "identity", "get", who)["number"], number)
+            self.assertRegex(node.ctl("identity", "get", str(number)).stdout, r"Weight: +unset\n")
+            self.assertRegex(node.ctl("identity", "explain", str(worker.pid)).stdout, r"Class, weight: +unset, unset\n")
             # By its last component too; one that no other cgroup of this machine has.
             alone = os.path.basename(node.cgroup(f"web/only-{node.name}"))
             for what in (str(worker.pid), f"/{node.name}/web", web, alone):
                 self.assertEqual(self.every_format(node, "identity", "explain", what)["identity"]["number"], number, what)
             self.assertEqual([m["name"] for m in self.every_format(node, "module", "list")["modules"]], ["net", "trace"])
             self.every_format(node, "module", "show", "net")
+            declared = json.loads(node.ctl("-o", "json", "module", "show", "net", check=0).stdout)
+            option = {o["name"]: o for o in declared["options"]}["max_identities"]
+            self.assertEqual((option["kind"], option["required"]), ("int", False))
+            self.assertLess(option["min"], option["max"])
+            self.assertTrue(option["help"])
+            self.assertIn("prism_net_packets_total", [m["name"] for m in declared["metrics"]])
+            for form in ("table", "wide"):
+                self.assertRegex(node.ctl("-o", form, "module", "show", "net", check=0).stdout,
+                                 rf"max_identities +int +{option['default']} +{option['allowed']} ")
             self.every_format(node, "module", "reload", "net")
             self.every_format(node, "module", "disable", "net")
             self.every_format(node, "module", "enable", "net")
@@ -100,8 +111,12 @@ class Ctl(e2e.TestCase):
                 self.assertEqual((done.returncode, done.stdout), (5, ""), missing)
                 self.assertTrue(done.stderr.startswith("prismctl: "), done.stderr)
             node.modules.append({"name": "none"})
-            load.reload(node)
-            node.ctl("status", check=4)
+            reloaded = load.reload(node, check=4)
+            self.assertRegex(reloaded.stdout, r"in force; 1 module is not well\n(.*\n)*none: +failed: .*none\.so")
+            status = node.ctl("status", check=4).stdout
+            self.assertEqual(len(re.findall(r"none\.so", status)), 1, status)
+            self.assertNotIn("module none", status)
+            self.assertRegex(node.log(), r"module none: failed: prismd\.yaml:\d+:\d+: (?!module none)")
             node.modules = [{"name": "net", "config": {"no": 1}}]
             node.write_config()
             for command in (["reload"], ["config", "check"]):

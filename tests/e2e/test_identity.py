@@ -87,6 +87,33 @@ class Identity(e2e.TestCase):
             self.assertEqual(node.metric("prism_bus_writes_total"), writes)
             self.assertEqual(node.entry(web)[3], updated)
 
+    def test_built_in_rules_know_what_systemd_makes(self):
+        """A node without a configuration of its own, and cgroups as systemd lays them out."""
+        with Node(modules=[], extra={"sources": {"cgroup": {"enabled": True}}}) as node:
+            made = []
+
+            def unit(path):
+                parts = path.split("/")
+                for i in range(1, len(parts) + 1):
+                    full = f"{node.root}/{'/'.join(parts[:i])}"
+                    if not os.path.isdir(full):
+                        os.mkdir(full)
+                        made.append(full)
+                return f"{node.root}/{path}"
+
+            try:
+                service = unit(f"system.slice/{node.name}.service")
+                template = unit(f"system.slice/system-{node.name}.slice/{node.name}@1.service")
+                below = unit(f"system.slice/{node.name}.service/worker")
+                number = node.identity_of(service)
+                self.assertEqual(node.identity_of(below), number)
+                self.assertNotEqual(node.identity_of(template), number)
+                self.assertIn(f"system/{node.name}", node.ctl("identity", "list", check=0).stdout)
+                self.assertIn(str(number), node.ctl("identity", "explain", f"{node.name}.service", check=0).stdout)
+            finally:
+                for path in reversed(made):
+                    os.rmdir(path)
+
     def test_explain_says_why_and_why_not(self):
         with Node(modules=[]) as node:
             web = node.cgroup("web")

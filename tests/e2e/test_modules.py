@@ -98,7 +98,7 @@ class Modules(e2e.TestCase):
             load.install(node, "facet-one")
             load.install(node, "facet-two")
             del node.modules[4]["sha256"]
-            load.reload(node)
+            load.reload(node, check=4)
             for name in ("plain", "life", "other", "facet-one"):
                 node.wait_module(name, "running")
             view = self.named(node, "facet-two", "failed", r"shared")
@@ -185,7 +185,7 @@ class Modules(e2e.TestCase):
             traffic.flow()
             self.net_counts(node, number, traffic)
             life["config"]["do"] = "none"
-            load.reload(node)
+            load.reload(node, check=4)
             node.wait_module("life", "quarantined")
             node.ctl("module", "enable", "life", check=0)
             self.assertEqual(node.wait_module("life", "running")["crashes"], 0)

@@ -98,7 +98,7 @@ class Reload(e2e.TestCase):
         with world("net") as node:
             node.start()
             node.modules.append({"name": "life"})
-            load.reload(node)
+            load.reload(node, check=4)
             self.assertRegex(node.wait_module("life", "failed")["reason"]["text"], r"no file life\.so in")
             before = load.modules(node)
             load.install(node, "life")

@@ -383,18 +383,24 @@ static void test_check_without_daemon(void **state)
 	world_install(w, "life", NULL);
 	world_install(w, "major", NULL);
 	world_install(w, "crash-constructor", NULL);
+	world_install(w, "facet-one", NULL);
+	world_install(w, "facet-two", NULL);
 	fprintf(f,
 		"module_dirs: [%s]\nmodules:\n  - name: major\n  - name: crash-constructor\n  - name: life\n"
-		"    config: {level: 10}\n  - name: absent\n    enabled: false\n",
+		"    config: {level: 10}\n  - name: absent\n    enabled: false\n  - name: facet-one\n  - name: "
+		"facet-two\n",
 		world_path(w, "modules"));
 	fclose(f);
 	assert_int_equal(settings_load(&source, &settings, &p), 0);
 	assert_int_equal(host_check_modules(settings, world_exe, &p), -EINVAL);
-	assert_int_equal(p.n, 3);
+	assert_int_equal(p.n, 4);
 	assert_non_null(strstr(p.list[0].text, "module major"));
 	assert_non_null(strstr(p.list[1].text, "crashed with SIGSEGV"));
 	assert_string_equal(p.list[2].where, "prismd.yaml:6:14");
 	assert_string_equal(p.list[2].text, "modules[2].config.level: 10 is out of range: 1 to 9");
+	assert_string_equal(p.list[3].where, "prismd.yaml:10:5");
+	assert_string_equal(p.list[3].text, "module facet-two: facet \"shared\" belongs to module facet-one, module "
+					    "facet-two cannot have it too: disable one of them");
 	problems_done(&p);
 	settings_free(settings);
 }

@@ -153,6 +153,53 @@ static void lists(void **state)
 	json_decref(ask(*state, "GET", "/v1/modules/none", 404));
 }
 
+/* What a module declares, from tables with elements longer than ours. */
+static void declared(void **state)
+{
+	static const char *const choices[] = {"drop", "count", NULL}, *const names[] = {"reason", NULL};
+	static const struct {
+		struct prism_option option;
+		void *later;
+	} options[] = {
+		{.option = {"size", PRISM_OPTION_INT, PRISM_OPTION_REQUIRED, 1, 9, NULL, NULL, HOSTILE}},
+		{.option = {"mode", PRISM_OPTION_ENUM, 0, 0, 0, "drop", choices, "What to do."}},
+	};
+	static const struct prism_metric metrics[] = {
+		{.name = "prism_x_total", .kind = PRISM_METRIC_COUNTER, .help = "Things.", .labels = names},
+	};
+	static const struct prism_event_type events[] = {{"exec", "A program."}};
+	const struct prism_module module = {
+		.options = &options[0].option,
+		.n_options = 2,
+		.option_size = sizeof(options[0]),
+		.metrics = metrics,
+		.n_metrics = 1,
+		.metric_size = sizeof(metrics[0]),
+		.events = events,
+		.n_events = 1,
+		.event_size = sizeof(events[0]),
+	};
+	json_t *none = view_declared(NULL), *doc = view_declared(&module), *want;
+
+	(void)state;
+	want = json_pack("{s:[], s:[], s:[]}", "options", "metrics", "events");
+	assert_true(json_equal(none, want));
+	json_decref(want);
+	want = json_pack(
+		"{s:[{s:s, s:s, s:n, s:i, s:i, s:[], s:s, s:b, s:s}, {s:s, s:s, s:s, s:n, s:n, s:[s, s], s:s, s:b, "
+		"s:s}], s:[{s:s, s:s, s:s, s:[s]}], s:[{s:s, s:s}]}",
+		"options", "name", "size", "kind", "int", "default", "min", 1, "max", 9, "choices", "allowed", "1 to 9",
+		"required", 1, "help", "caf\xc3\xa9 \xef\xbf\xbd\"\n</script>", "name", "mode", "kind", "enum",
+		"default", "drop", "min", "max", "choices", "drop", "count", "allowed", "drop, count", "required", 0,
+		"help", "What to do.", "metrics", "name", "prism_x_total", "kind", "counter", "help", "Things.",
+		"labels", "reason", "events", "name", "exec", "help", "A program.");
+	assert_non_null(want);
+	assert_true(json_equal(doc, want));
+	json_decref(want);
+	json_decref(doc);
+	json_decref(none);
+}
+
 /* ---- HTTP ------------------------------------------------------------------------------------------------------- */
 
 static void paths_and_methods(void **state)
@@ -312,6 +359,7 @@ int main(void)
 		WITH_SERVER(explain),
 		WITH_SERVER(explain_refuses),
 		WITH_SERVER(lists),
+		cmocka_unit_test(declared),
 		WITH_SERVER(paths_and_methods),
 		WITH_SERVER(tcp_has_three_paths),
 		WITH_SERVER(metrics_formats),

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <yaml.h>
 
+#include "ctl/commands.h"
 #include "ctl/ctl.h"
 #include "ctl/events.h"
 #include "ctl/output.h"
@@ -305,6 +306,52 @@ static void event_as_a_line(void **state)
 	json_decref(event);
 }
 
+/* ---- a module --------------------------------------------------------------------------------------------------- */
+
+static void module_with_its_options(void **state)
+{
+	json_t *module =
+		json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:n, s:s, s:b, s:s}, {s:s, s:s, s:s, s:s, s:b, s:s}]}", "name",
+			  "opens", "version", "", "state", "running", "options", "name", "path", "kind", "string",
+			  "default", "allowed", "", "required", 1, "help", "Where.", "name", "max", "kind", "int",
+			  "default", "8", "allowed", "1 to 9", "required", 0, "help", "How many \033[2J.");
+	struct ctl ctl = {0};
+	char *text = NULL;
+	size_t size;
+
+	(void)state;
+	assert_non_null(module);
+	ctl.style.out = open_memstream(&text, &size);
+	module_print(&ctl, module);
+	fclose(ctl.style.out);
+	assert_int_equal(strncmp(text, "Module:         opens\n", 22), 0);
+	assert_non_null(strstr(text, "\n\nOPTION  KIND    DEFAULT   ALLOWED  HELP\n"
+				     "path    string  required  -        Where.\n"
+				     "max     int     8         1 to 9   How many \\x1b[2J.\n"));
+	free(text);
+	json_decref(module);
+}
+
+static void trouble_of_a_module(void **state)
+{
+	static const struct {
+		const char *state;
+		int required;
+		bool troubled;
+	} cases[] = {
+		{"running", 0, false},     {"running", 1, false},    {"failed", 0, true},    {"quarantined", 0, true},
+		{"unsupported", 0, false}, {"unsupported", 1, true}, {"disabled", 0, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_t *m = json_pack("{s:s, s:b}", "state", cases[i].state, "required", cases[i].required);
+
+		assert_int_equal(module_troubled(m), cases[i].troubled);
+		json_decref(m);
+	}
+}
+
 static void durations(void **state)
 {
 	char buf[32];
@@ -336,6 +383,8 @@ int main(void)
 		cmocka_unit_test(yaml_round_trip),
 		cmocka_unit_test(json_output),
 		cmocka_unit_test(event_as_a_line),
+		cmocka_unit_test(module_with_its_options),
+		cmocka_unit_test(trouble_of_a_module),
 		cmocka_unit_test(durations),
 	};
 

@@ -121,7 +121,11 @@ static void test_descriptor_metrics(void **state)
 
 	(void)state;
 	m.name = "x";
-	refuse_metric(&m, "metric 0 is called \"x\"");
+	refuse_metric(&m, "metric 0 is called \"x\": a metric's name begins with prism_ and has ");
+	m.name = "prism_";
+	refuse_metric(&m, "metric 0 is called \"prism_\"");
+	m.name = "prism_X";
+	refuse_metric(&m, "metric 0 is called \"prism_X\"");
 	m.name = "prism_x{}";
 	refuse_metric(&m, "metric 0 is called");
 	m.name = "prism_x";

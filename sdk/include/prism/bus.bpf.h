@@ -10,17 +10,25 @@
  *
  * Which lookup for which hook:
  *
- *   prism_lookup_current()          the task that runs now: tracing, struct_ops, LSM, cgroup hooks of system calls.
- *   prism_lookup_current_helper()   the same through helpers: dearer, for program types that may not read a task.
- *   prism_lookup_task(task)         any task by a pointer that the verifier knows (tp_btf, fentry, struct_ops, kfuncs).
- *   prism_lookup_task_raw(task)     any task by an address that it does not know (raw_tp, kprobe).
- *   prism_lookup_cgroup(cgroup)     a cgroup by a pointer that the verifier knows; prism_lookup_cgroup_raw() by
- * address. prism_lookup_skb(skb)           whose socket this packet belongs to: cgroup_skb and tc. Packets are never
- *                                   attributed by the current task: in softirq that is whoever was interrupted.
- *   prism_lookup_sk(sk)             whose socket this is: a full bpf_sock in cgroup_skb programs.
- *   prism_lookup_id(id)             one probe with a cgroup id that you have; no walk.
+ *   prism_lookup_current()
+ *       The task that runs now: tracing, struct_ops, LSM, cgroup hooks of system calls.
+ *   prism_lookup_current_helper()
+ *       The same through helpers: dearer, for program types that may not read a task.
+ *   prism_lookup_task(task)
+ *       Any task by a pointer that the verifier knows (tp_btf, fentry, struct_ops, kfuncs).
+ *   prism_lookup_task_raw(task)
+ *       Any task by an address that it does not know (raw_tp, kprobe).
+ *   prism_lookup_cgroup(cgroup), prism_lookup_cgroup_raw(cgroup)
+ *       A cgroup by a pointer that the verifier knows; by an address that it does not know.
+ *   prism_lookup_skb(skb)
+ *       Whose socket this packet belongs to: cgroup_skb and tc. Packets are never attributed by the current task:
+ *       in softirq that is whoever was interrupted.
+ *   prism_lookup_sk(sk)
+ *       Whose socket this is: a full bpf_sock in cgroup_skb programs.
+ *   prism_lookup_id(id)
+ *       One probe with a cgroup id that you have; no walk.
  *   prism_lookup_task_cached(task), prism_lookup_current_cached()
- *                                   with PRISM_BUS_CACHE defined before the include: answers are kept in task storage.
+ *       With PRISM_BUS_CACHE defined before the include: answers are kept in task storage.
  *
  * Each gives a struct prism_lookup by value; all are inlined, what you do not use costs nothing. A sleepable program
  * brackets a lookup with bpf_rcu_read_lock() and bpf_rcu_read_unlock(). The program's licence must be GPL-compatible.

@@ -82,12 +82,12 @@ enum prism_metric_kind {
 
 /* One metric family; addressed by its index in the array. */
 struct prism_metric {
-	const char *name; /* whole: prism_net_packets_total */
-	uint32_t kind;    /* enum prism_metric_kind */
-	uint32_t flags;   /* PRISM_METRIC_* */
-	const char *unit; /* seconds, bytes, ratio; NULL: none */
-	const char *help;
-	const char *const *labels; /* names of the labels the module gives, NULL-terminated; NULL: none */
+	const char *name;          /* whole: prism_net_packets_total; prism_, then [a-z0-9_], see <prism/names.h> */
+	uint32_t kind;             /* enum prism_metric_kind */
+	uint32_t flags;            /* PRISM_METRIC_* */
+	const char *unit;          /* seconds, bytes, ratio; NULL: none */
+	const char *help;          /* one sentence; required */
+	const char *const *labels; /* at most 8 names, [A-Za-z_][A-Za-z0-9_]*, NULL-terminated; NULL: none */
 	const double *buckets;     /* HISTOGRAM: upper bounds, ascending, without +Inf */
 	uint32_t n_buckets;
 	uint32_t reserved;
@@ -95,7 +95,7 @@ struct prism_metric {
 
 /* One type of event; addressed by its index in the array. */
 struct prism_event_type {
-	const char *name; /* exec, exit, verdict: users see `<module>.<name>` */
+	const char *name; /* exec, exit, verdict: users see `<module>.<name>`; [a-z][a-z0-9_-]*, at most 31 bytes */
 	const char *help;
 };
 
@@ -153,10 +153,10 @@ struct prism_module {
 	uint16_t abi_major;
 	uint16_t abi_minor;
 
-	const char *name;    /* equals the note's and the YAML's */
+	const char *name;    /* equals the note's and the YAML's; [a-z][a-z0-9_-]*, at most 31 bytes */
 	const char *version; /* equals the note's */
 	const char *summary; /* one line */
-	const char *facet;   /* name of the facet this module claims; NULL: none */
+	const char *facet;   /* name of the facet this module claims, formed like a module's; NULL: none */
 
 	const struct prism_option *options;
 	uint32_t n_options;
