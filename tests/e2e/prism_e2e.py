@@ -364,6 +364,7 @@ class TestCase(unittest.TestCase):
         return {
             "pins": {os.path.join(BPFFS, n) for n in os.listdir(BPFFS) if n.startswith("prism-e2e-")
                      and n.endswith(f"-{os.getpid()}")},
+            "defaults": {p for p in ("/sys/fs/bpf/prism", "/var/lib/prism", "/run/prism") if os.path.exists(p)},
             "cgroups": {n for n in os.listdir(root) if n.startswith("prism-e2e-") and n.endswith(f"-{os.getpid()}")},
         }
 

@@ -18,7 +18,9 @@ def run_once(node, *arguments):
 class BadInput(e2e.TestCase):
     def refuse(self, text, pattern, start=True):
         with Node(config=text, start=False) as node:
-            code = run_once(node)
+            # What the text does not say is the test's own all the same.
+            code = run_once(node, "-s", f"node.state_dir={node.state_dir}", "-s", f"node.runtime_dir={node.tmp}",
+                            "-s", f"bus.dir={node.bus_dir}", "-s", "admin.metrics=off")
             self.assertEqual(code, 1, node.log())
             self.assertRegex(node.log(), pattern)
             done = node.ctl("config", "check")
