@@ -6,10 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "bench.h"
-
-extern char **environ;
 
 int main(int argc, char **argv)
 {
