@@ -358,6 +358,9 @@ int BPF_PROG(trace_exit, struct task_struct *task)
 		return 0;
 	/* Two threads that leave at the same time can both be the last one here. */
 	mark = bpf_task_storage_get(&trace_marks, (void *)leader, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	/* Two last threads may make it at once: who loses gets NULL, and finds what the other made. */
+	if (!mark)
+		mark = bpf_task_storage_get(&trace_marks, (void *)leader, NULL, 0);
 	if (mark && __sync_lock_test_and_set(&mark->exited, 1))
 		return 0;
 	fill_head(&to.head, TRACE_EXIT, task, bpf_ktime_get_ns());
