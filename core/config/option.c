@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <prism/node.h>
+
 #include "base/util.h"
 #include "config/scalar.h"
 
@@ -135,7 +137,7 @@ static int check_enum(const struct prism_option *option, const struct prism_node
 	return node_problem(p, node, "%s is not one of %s%s", scalar_quote(node->text, quoted, sizeof(quoted)),
 			    option_range(option, words, sizeof(words)),
 			    hint(did_you_mean, sizeof(did_you_mean),
-				 option_suggest(node->text, n, word_at, option->choices)));
+				 prism_suggest(node->text, n, word_at, option->choices)));
 }
 
 static int check_string(const struct prism_option *option, const struct prism_node *node, struct problems *p)
@@ -265,7 +267,7 @@ static int check_unknown(const struct table *table, const struct prism_node *map
 			continue;
 		r = node_problem(p, map->child[i], "unknown key%s; known keys: %s",
 				 hint(did_you_mean, sizeof(did_you_mean),
-				      option_suggest(key, table->n, table_name, table)),
+				      prism_suggest(key, table->n, table_name, table)),
 				 *known ? known : "none");
 	}
 	return r;

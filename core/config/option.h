@@ -57,8 +57,4 @@ const char *option_range(const struct prism_option *option, char *buf, size_t si
 /* "whole number", "duration", ...; for messages and docs. */
 const char *option_kind_name(uint32_t kind);
 
-/* The closest of n words to `word`, or NULL when none is close. at(arg, i) gives word i. */
-const char *option_suggest(const char *word, uint32_t n, const char *(*at)(const void *arg, uint32_t i),
-			   const void *arg);
-
 #endif

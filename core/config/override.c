@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <prism/node.h>
+
 #include "base/util.h"
 #include "config/load.h"
 #include "config/scalar.h"
@@ -166,7 +168,7 @@ static int check_one(const struct override *o, const struct prism_node *base, st
 	for (uint32_t i = 0; i < n; i++)
 		if (name_at(list, i) && !strcmp(name_at(list, i), o->segment[1]))
 			return 0;
-	meant = option_suggest(o->segment[1], n, name_at, list);
+	meant = prism_suggest(o->segment[1], n, name_at, list);
 	return problems_add(p, EINVAL, TREE_COMMAND_LINE, "%s.%s: nothing of this name is configured%s%s%s",
 			    o->segment[0], o->segment[1], meant ? " (did you mean \"" : "", meant ? meant : "",
 			    meant ? "\"?)" : "");

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <bpf/bpf.h>
+#include <prism/leg.h>
 
 #include "bus/bus.h"
 #include "ctl/client.h"
@@ -95,13 +96,18 @@ static int check_allowed(struct ctl *ctl, const char *dir, struct error *e)
 
 /* ---- doing it --------------------------------------------------------------------------------------------------- */
 
+/* flags: of unlinkat(); 0 for a pin, whose link is detached. */
 static void take_away(struct cleanup *c, int dir_fd, const char *name, const char *path, int flags)
 {
-	if (!c->dry_run && unlinkat(dir_fd, name, flags) < 0) {
-		if (errno == ENOENT)
-			return;
-		if (!c->error.code)
-			error_set(&c->error, errno, path, "cannot be removed: %s", strerror(errno));
+	int r = 0;
+
+	if (!c->dry_run && flags)
+		r = unlinkat(dir_fd, name, flags) < 0 ? -errno : 0;
+	else if (!c->dry_run)
+		r = prism_leg_unpin(dir_fd, name);
+	if (r < 0) {
+		if (r != -ENOENT && !c->error.code)
+			error_set(&c->error, -r, path, "cannot be removed: %s", strerror(-r));
 		return;
 	}
 	json_array_append_new(c->removed, json_string_any(path));

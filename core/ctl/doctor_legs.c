@@ -132,6 +132,17 @@ static void check_sched(struct doctor *d)
 			      ops ? "no /sys/kernel/sched_ext" : "BTF has no sched_ext_ops");
 }
 
+/* Is word one of those in a list with commas? */
+static bool listed(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = list; (at = strstr(at, word)); at += len)
+		if ((at == list || at[-1] == ',') && (at[len] == ',' || !at[len]))
+			return true;
+	return false;
+}
+
 static void check_lsm(struct doctor *d)
 {
 	static const struct kind lsm = {.type = BPF_PROG_TYPE_LSM,
@@ -142,16 +153,17 @@ static void check_lsm(struct doctor *d)
 
 	doctor_read_line("/sys/kernel/security/lsm", active, sizeof(active));
 	if (r < 0)
-		doctor_report(d, "lsm: BPF LSM", weight_of(d, "lsm"),
-			      "boot a kernel with CONFIG_BPF_LSM=y that allows such programs", "cannot be loaded: %s",
-			      strerror(-r));
+		doctor_report(
+			d, "lsm: BPF LSM", weight_of(d, "lsm"),
+			"boot a kernel with CONFIG_BPF_LSM=y and CONFIG_DEBUG_INFO_BTF=y that allows such programs",
+			"cannot be loaded: %s", strerror(-r));
 	else if (!*active)
 		doctor_report(d, "lsm: BPF LSM", weight_of(d, "lsm"),
 			      "mount -t securityfs securityfs /sys/kernel/security",
 			      "loads, but whether it is active cannot be read: securityfs is not mounted");
-	else if (!strstr(active, "bpf"))
+	else if (!listed(active, "bpf"))
 		doctor_report(d, "lsm: BPF LSM", weight_of(d, "lsm"),
-			      "boot with lsm=...,bpf on the kernel command line",
+			      "boot with lsm= on the kernel command line that lists these and bpf",
 			      "loads but is not active (active: %s)", active);
 	else
 		doctor_report(d, "lsm: BPF LSM", VERDICT_OK, NULL, "active");

@@ -347,6 +347,7 @@ static void view_of(const struct host *host, const struct module *m, struct modu
 		.where = where,
 		.state = m->state,
 		.reason = &m->reason,
+		.condition = m->state == MODULE_RUNNING ? m->condition : "",
 		.facet = m->image && m->image->desc.facet ? m->image->desc.facet : "",
 		.facet_bit = m->facet_bit,
 		.required = m->setting->required,
@@ -379,9 +380,12 @@ int host_health(const struct host *host)
 		const struct module *m = host->order[i];
 		bool wanted = m->setting->enabled || m->setting->required;
 
-		if (m->setting->required && wanted && m->state != MODULE_RUNNING)
+		bool idle = m->state != MODULE_RUNNING || m->condition[0];
+
+		if (m->setting->required && wanted && idle)
 			return 2;
-		if (m->state == MODULE_FAILED || m->state == MODULE_QUARANTINED)
+		if (m->state == MODULE_FAILED || m->state == MODULE_QUARANTINED ||
+		    (m->state == MODULE_RUNNING && m->condition[0]))
 			worst = 1;
 	}
 	return worst;

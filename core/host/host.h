@@ -60,6 +60,7 @@ struct module_view {
 	enum module_state state;
 	const struct error *reason; /* of failed, unsupported, quarantined; of a running one: why its new file was
 				     * refused and the old one goes on; code 0 otherwise */
+	const char *condition;      /* of a running one: why it does not do its work now; "" otherwise */
 	const char *facet;          /* name or "" */
 	int facet_bit;              /* -1: none */
 	bool required;
@@ -138,7 +139,8 @@ struct facet_view {
 };
 void host_facet_list(const struct host *host, void (*fn)(void *arg, const struct facet_view *view), void *arg);
 
-/* Worst of the modules: 0 all well, 1 some module failed or quarantined, 2 a required one is not running. */
+/* Worst of the modules: 0 all well, 1 some module failed, is quarantined or degraded, 2 a required one does not run or
+ * does not do its work. */
 int host_health(const struct host *host);
 
 /* Every module's metrics as OpenMetrics text. */

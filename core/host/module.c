@@ -186,6 +186,7 @@ static void call_close(struct module *m)
 	}
 	m->open = false;
 	m->self = NULL;
+	m->condition[0] = '\0';
 	handles_stop(m);
 }
 

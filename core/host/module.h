@@ -75,6 +75,7 @@ struct module {
 	bool facet_all, facet_all_fresh;
 	const struct prism_node *config_node; /* in configure(): for messages without a node */
 	bool told_bad_event;
+	char condition[1024]; /* why it does not do its work although it runs; "" */
 };
 
 struct call {
@@ -94,6 +95,10 @@ void module_enter(struct module *m, enum module_state state, const struct error 
 
 /* Declared options against the configuration; 0 or -EINVAL with p filled. */
 int module_check_config(const struct image *image, const struct module_setting *setting, struct problems *p);
+
+/* Why it does not do its work although it runs; "" when it does. Log line and event when it is another text than
+ * before. */
+void module_set_condition(struct module *m, const char *text);
 
 /*
  * From nothing to running with m->image and setting (copied). What failed is undone in reverse, and the state says why:

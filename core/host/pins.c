@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <prism/leg.h>
+
 #include "base/file.h"
 #include "base/log.h"
 #include "base/util.h"
@@ -116,11 +118,12 @@ static int empty(int at, const char *name, const struct pins_list *keep, unsigne
 	if (!dir)
 		return depth < MAX_DEPTH ? -errno : -ELOOP;
 	while ((child = next_name(dir))) {
-		int one;
+		int one = kept(keep, child) ? 0 : prism_leg_unpin(dirfd(dir), child);
 
-		if (kept(keep, child) || !unlinkat(dirfd(dir), child, 0))
+		if (!one)
 			continue;
-		one = errno == EISDIR || errno == EPERM ? empty(dirfd(dir), child, NULL, depth + 1) : -errno;
+		if (one == -EISDIR || one == -EPERM)
+			one = empty(dirfd(dir), child, NULL, depth + 1);
 		if (!one && unlinkat(dirfd(dir), child, AT_REMOVEDIR))
 			one = -errno;
 		r = r ? r : one;
@@ -140,6 +143,10 @@ int pins_remove(const char *pin_root, const char *module, const struct pins_list
 		return 0;
 	if (!r && !(keep && keep->n) && rmdir(path))
 		r = -errno;
+	if (r == -EBUSY)
+		return error_set(e, EBUSY, path,
+				 "the link of an ejected scheduler stays: another scheduler is loaded, and this kernel "
+				 "may disable that one when the link goes; restart prismd when the other one is gone");
 	return r ? error_set(e, -r, path, "what the module pinned cannot be removed: %s; remove it by hand (rm -r)",
 			     strerror(-r))
 		 : 0;

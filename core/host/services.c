@@ -81,6 +81,17 @@ static void service_fail(struct prism_host *host, int code, const char *where, c
 	m->report.code = code > 0 && code < 4096 ? code : EIO;
 }
 
+static void service_condition(struct prism_host *host, const char *text)
+{
+	struct module *m = open_module_of(host);
+	char line[sizeof(m->condition)];
+
+	if (!m || m->state == MODULE_STOPPING)
+		return;
+	copy_line(line, sizeof(line), text);
+	module_set_condition(m, line);
+}
+
 static void service_stopped(struct prism_host *host)
 {
 	struct module *m = module_of(host);
@@ -457,4 +468,5 @@ const struct prism_host_api host_services = {
 	.node_at = service_node_at,
 	.node_text = service_node_text,
 	.node_error = service_node_error,
+	.condition = service_condition,
 };

@@ -27,20 +27,27 @@ const char *module_reason_text(const struct error *reason, const char *name)
 	return strncmp(reason->text, prefix, len) == 0 ? reason->text + len : reason->text;
 }
 
-static void put_event(struct module *m, const char *reason)
+/* reason, condition: NULL leaves the field out. */
+static void put_event(struct module *m, const char *reason, const char *condition)
 {
 	const struct stream_tag tag = {.source = "prism", .type = "module"};
-	const struct prism_field fields[] = {
+	struct prism_field fields[4] = {
 		{.key = "module", .kind = PRISM_FIELD_TEXT, .v.text = m->name},
 		{.key = "state", .kind = PRISM_FIELD_TEXT, .v.text = module_state_name(m->state)},
-		{.key = "reason", .kind = PRISM_FIELD_TEXT, .v.text = reason},
 	};
-	const struct prism_event event = {
+	struct prism_event event = {
 		.size = sizeof(event),
 		.fields = fields,
-		.n_fields = reason[0] ? 3 : 2,
+		.n_fields = 2,
 		.field_size = sizeof(fields[0]),
 	};
+
+	if (reason)
+		fields[event.n_fields++] =
+			(struct prism_field){.key = "reason", .kind = PRISM_FIELD_TEXT, .v.text = reason};
+	if (condition)
+		fields[event.n_fields++] =
+			(struct prism_field){.key = "condition", .kind = PRISM_FIELD_TEXT, .v.text = condition};
 
 	if (m->owner->env.stream)
 		stream_put(m->owner->env.stream, &tag, &event);
@@ -77,9 +84,34 @@ static void log_state(const struct module *m)
 		log_line(level_of(m), m->room, "%s", module_state_name(m->state));
 }
 
+static void log_condition(const struct module *m)
+{
+	if (m->condition[0])
+		log_warning(m->room, "degraded: %s", m->condition);
+	else
+		log_info(m->room, "no longer degraded");
+}
+
+void module_set_condition(struct module *m, const char *text)
+{
+	struct host *host = m->owner;
+
+	if (!strcmp(m->condition, text))
+		return;
+	snprintf(m->condition, sizeof(m->condition), "%s", text);
+	/* One that is not up yet says it when it is. */
+	if (m->state != MODULE_RUNNING)
+		return;
+	log_condition(m);
+	put_event(m, NULL, m->condition);
+	if (host->env.state_changed)
+		host->env.state_changed(host->env.arg);
+}
+
 void module_enter(struct module *m, enum module_state state, const struct error *reason)
 {
 	struct host *host = m->owner;
+	bool degraded = state == MODULE_RUNNING && m->condition[0];
 	char text[1400] = "";
 
 	count_state(m, m->state, 0);
@@ -93,7 +125,9 @@ void module_enter(struct module *m, enum module_state state, const struct error 
 	if (m->reason.code)
 		error_format(&m->reason, text, sizeof(text));
 	log_state(m);
-	put_event(m, text);
+	if (degraded)
+		log_condition(m);
+	put_event(m, text[0] ? text : NULL, degraded ? m->condition : NULL);
 	if (host->env.state_changed)
 		host->env.state_changed(host->env.arg);
 }

@@ -5,13 +5,14 @@
  */
 #include <prism/leg.h>
 #include <prism/module.h>
+#include <prism/rows.h>
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "net.skel.h"
-#include "rows.h"
+#include "row.h"
 
 #define RESERVED_ROWS 256u /* numbers below PRISM_ID_FIRST: unmanaged, unknown and the like never lack a row */
 
@@ -81,7 +82,7 @@ struct net_config {
 struct net_leg {
 	struct net_bpf *skel;
 	struct prism_leg *leg;
-	struct net_rows rows;
+	struct prism_rows rows;
 };
 
 struct net {
@@ -89,7 +90,6 @@ struct net {
 	struct net_config config;
 	struct net_leg leg;
 	bool running;
-	bool full; /* said in the log, until a row could be made again */
 };
 
 /* ---- the kernel side -------------------------------------------------------------------------------------------- */
@@ -118,9 +118,11 @@ static int leg_attach(struct prism_host *host, struct net_leg *leg)
 {
 	int r;
 
-	r = net_rows_init(&leg->rows, bpf_map__fd(leg->skel->maps.net_rows), bpf_map__fd(leg->skel->maps.net_owners));
+	r = prism_rows_init(&leg->rows, host, bpf_map__fd(leg->skel->maps.net_rows),
+			    bpf_map__fd(leg->skel->maps.net_owners),
+			    "its packets count as prism_net_overflow_total; raise max_identities");
 	if (r < 0)
-		return prism_fail(host, -r, "net: counting CPUs", "%s", strerror(-r));
+		return prism_fail(host, -r, "net: counter rows", "%s", strerror(-r));
 	r = prism_leg_attach_cgroup(leg->leg, leg->skel->progs.net_ingress, BPF_CGROUP_INET_INGRESS);
 	if (r < 0)
 		return r;
@@ -147,108 +149,17 @@ static int leg_up(struct prism_host *host, const struct net_config *config, stru
 
 /* ---- identities ------------------------------------------------------------------------------------------------- */
 
-static void claim(struct net *net, uint32_t identity, uint64_t label_hash)
+static void claim_reserved(struct net *net)
 {
-	int r = net_rows_claim(&net->leg.rows, identity, label_hash);
-
-	if (r == 0) {
-		net->full = false;
-		return;
-	}
-	if (r != -E2BIG) {
-		prism_log(net->host, PRISM_LOG_ERROR, "no counters for identity %" PRIu32 ": %s", identity,
-			  strerror(-r));
-		return;
-	}
-	if (!net->full)
-		prism_log(net->host, PRISM_LOG_ERROR,
-			  "no room for the counters of identity %" PRIu32 ": all %" PRIu32
-			  " are in use; its packets count as prism_net_overflow_total; raise max_identities",
-			  identity, net->config.max_identities);
-	net->full = true;
-}
-
-static void claim_workload(void *arg, const struct prism_workload *workload)
-{
-	claim(arg, workload->identity, workload->label_hash);
-}
-
-static void drop(struct net *net, uint32_t identity)
-{
-	int r = net_rows_drop(&net->leg.rows, identity);
-
-	if (r < 0)
-		prism_log(net->host, PRISM_LOG_ERROR, "the counters of identity %" PRIu32 " could not be removed: %s",
-			  identity, strerror(-r));
-}
-
-/* Numbers of rows that nobody owns any more. */
-struct orphans {
-	struct net *net;
-	uint32_t *ids;
-	size_t n;
-	bool short_of_memory;
-};
-
-static void ignore_workload(void *arg, const struct prism_workload *workload)
-{
-	(void)arg;
-	(void)workload;
-}
-
-static void note_orphan(void *arg, uint32_t identity, const struct net_row *total)
-{
-	struct orphans *orphans = arg;
-	uint32_t *ids;
-
-	(void)total;
-	if (identity < PRISM_ID_FIRST ||
-	    prism_identity_get(orphans->net->host, identity, ignore_workload, NULL) != -ENOENT)
-		return;
-	ids = reallocarray(orphans->ids, orphans->n + 1, sizeof(*ids));
-	if (!ids) {
-		orphans->short_of_memory = true;
-		return;
-	}
-	orphans->ids = ids;
-	orphans->ids[orphans->n++] = identity;
-}
-
-/* Numbers whose hold-back ended while no prismd ran: nobody will say RELEASED for them. */
-static void drop_orphans(struct net *net)
-{
-	struct orphans orphans = {.net = net};
-	int r = net_rows_each(&net->leg.rows, note_orphan, &orphans);
-
-	if (r == 0 && orphans.short_of_memory)
-		r = -ENOMEM;
-	if (r < 0)
-		prism_log(net->host, PRISM_LOG_WARNING, "looking for counters without an owner: %s", strerror(-r));
-	for (size_t i = 0; i < orphans.n; i++)
-		drop(net, orphans.ids[i]);
-	if (orphans.n)
-		prism_log(net->host, PRISM_LOG_INFO, "removed the counters of %zu identities that are gone", orphans.n);
-	free(orphans.ids);
+	prism_rows_claim(&net->leg.rows, PRISM_ID_UNKNOWN, 0);
+	prism_rows_claim(&net->leg.rows, PRISM_ID_UNMANAGED, 0);
 }
 
 static void net_identity(void *self, enum prism_change change, const struct prism_workload *workload)
 {
 	struct net *net = self;
 
-	switch (change) {
-	case PRISM_IDENTITY_ADDED:
-		claim_workload(net, workload);
-		break;
-	case PRISM_IDENTITY_RELEASED:
-		drop(net, workload->identity);
-		break;
-	case PRISM_IDENTITY_SYNCED:
-		drop_orphans(net);
-		break;
-	case PRISM_IDENTITY_CHANGED:
-	case PRISM_IDENTITY_REMOVED: /* the number is held back, and so are its counters */
-		break;
-	}
+	prism_rows_identity(&net->leg.rows, change, workload);
 }
 
 /* ---- life ------------------------------------------------------------------------------------------------------- */
@@ -292,9 +203,8 @@ static int reload(struct net *net, const struct net_config *config)
 	leg_down(&net->leg, PRISM_STOP_REPLACE);
 	net->leg = leg;
 	net->config = *config;
-	claim(net, PRISM_ID_UNKNOWN, 0);
-	claim(net, PRISM_ID_UNMANAGED, 0);
-	prism_identities(net->host, claim_workload, net);
+	claim_reserved(net);
+	prism_rows_claim_all(&net->leg.rows);
 	return 0;
 }
 
@@ -320,8 +230,7 @@ static int net_start(void *self)
 
 	if (r < 0)
 		return r;
-	claim(net, PRISM_ID_UNKNOWN, 0);
-	claim(net, PRISM_ID_UNMANAGED, 0);
+	claim_reserved(net);
 	r = prism_facet_all(net->host, true);
 	if (r < 0) {
 		leg_down(&net->leg, PRISM_STOP_REMOVE);
@@ -369,11 +278,12 @@ static void sample_row(struct collection *to, uint32_t packets_metric, uint32_t 
 	}
 }
 
-static void collect_row(void *arg, uint32_t identity, const struct net_row *row)
+static void collect_row(void *arg, uint32_t identity, const void *values)
 {
 	struct collection *to = arg;
+	struct net_row row = net_row_sum(values, to->net->leg.rows.cpus);
 
-	sample_row(to, METRIC_PACKETS, METRIC_BYTES, identity, row);
+	sample_row(to, METRIC_PACKETS, METRIC_BYTES, identity, &row);
 	to->rows++;
 }
 
@@ -386,7 +296,7 @@ static void net_collect(void *self, struct prism_sink *sink)
 
 	if (!net->running)
 		return;
-	r = net_rows_each(&net->leg.rows, collect_row, &to);
+	r = prism_rows_each(&net->leg.rows, collect_row, &to);
 	if (r == 0)
 		r = net_row_read(bpf_map__fd(net->leg.skel->maps.net_overflow), 0, net->leg.rows.cpus, &overflow);
 	if (r < 0) {
@@ -419,7 +329,7 @@ static void net_explain(void *self, const struct prism_workload *workload, struc
 		prism_explain(net->host, out, "not counted: the leg is not attached");
 		return;
 	}
-	r = net_rows_read(&net->leg.rows, workload->identity, &row);
+	r = net_row_read(net->leg.rows.rows_fd, workload->identity, net->leg.rows.cpus, &row);
 	if (r < 0) {
 		prism_explain(net->host, out,
 			      r == -ENOENT

@@ -132,6 +132,7 @@ static struct trace_bpf *open_skel(struct prism_host *host, const struct trace_l
 	}
 	bpf_map__set_max_entries(skel->maps.trace_ring, config->ring_size);
 	bpf_map__set_max_entries(skel->maps.trace_rows, config->max_identities + RESERVED_ROWS);
+	bpf_map__set_max_entries(skel->maps.trace_owners, config->max_identities + RESERVED_ROWS);
 	return skel;
 }
 
@@ -170,6 +171,15 @@ static int start_reading(struct prism_host *host, struct trace_leg *leg, int ear
 	return 0;
 }
 
+static int init_rows(struct prism_host *host, struct trace_leg *leg)
+{
+	int r = prism_rows_init(&leg->rows, host, bpf_map__fd(leg->skel->maps.trace_rows),
+				bpf_map__fd(leg->skel->maps.trace_owners),
+				"its events are reported without a rate limit; raise max_identities");
+
+	return r < 0 ? prism_fail(host, -r, "trace: counter rows", "%s", strerror(-r)) : 0;
+}
+
 int trace_leg_up(struct prism_host *host, const struct trace_leg_config *config, reader_record_fn record, void *arg,
 		 struct trace_leg *ret_leg)
 {
@@ -182,8 +192,10 @@ int trace_leg_up(struct prism_host *host, const struct trace_leg_config *config,
 	r = prism_leg_load(host, leg->skel ? leg->skel->skeleton : NULL, &leg->leg);
 	if (r == 0) {
 		misses = earlier_misses(host);
-		r = attach(leg, config);
+		r = init_rows(host, leg);
 	}
+	if (r == 0)
+		r = attach(leg, config);
 	if (r == 0)
 		r = start_reading(host, leg, earlier_fd, record, arg);
 	if (r < 0) {
@@ -207,11 +219,6 @@ void trace_leg_down(struct trace_leg *leg, enum prism_stop why)
 	prism_leg_close(leg->leg, why);
 	trace_bpf__destroy(leg->skel);
 	*leg = (struct trace_leg){0};
-}
-
-int trace_leg_rows_fd(const struct trace_leg *leg)
-{
-	return bpf_map__fd(leg->skel->maps.trace_rows);
 }
 
 int trace_leg_counts_fd(const struct trace_leg *leg)

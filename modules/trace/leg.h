@@ -4,6 +4,7 @@
 #define TRACE_LEG_H
 
 #include <prism/leg.h>
+#include <prism/rows.h>
 
 #include "reader.h"
 
@@ -24,6 +25,7 @@ struct trace_leg_config {
 struct trace_leg {
 	struct trace_bpf *skel;
 	struct prism_leg *leg;
+	struct prism_rows rows; /* of struct trace_row */
 	struct reader reader;
 };
 
@@ -39,7 +41,6 @@ int trace_leg_up(struct prism_host *host, const struct trace_leg_config *config,
 int trace_leg_finish(struct trace_leg *leg);
 void trace_leg_down(struct trace_leg *leg, enum prism_stop why);
 
-int trace_leg_rows_fd(const struct trace_leg *leg);
 int trace_leg_counts_fd(const struct trace_leg *leg);
 
 /* Events that the kernel did not run a program for, since the first start. */

@@ -14,7 +14,7 @@
 #include "config.h"
 #include "leg.h"
 #include "report.h"
-#include "rows.h"
+#include "counts.h"
 
 #define LOSS_PERIOD_NS 1000000000ull /* one trace.lost event a reason in this time */
 
@@ -69,7 +69,6 @@ struct trace {
 	uint64_t losses_told_ns;
 	uint64_t losses_read_ns;
 	uint64_t broken; /* records that report_record() refused */
-	bool full;       /* said in the log, until a row could be made again */
 };
 
 /* ---- records and losses ------------------------------------------------------------------------------------------ */
@@ -154,105 +153,12 @@ static bool on_turn(void *arg, bool idle)
 
 /* ---- identities -------------------------------------------------------------------------------------------------- */
 
-static void claim(struct trace *trace, uint32_t identity)
-{
-	int r = trace_rows_claim(trace_leg_rows_fd(trace->leg), identity);
-
-	if (r == 0) {
-		trace->full = false;
-		return;
-	}
-	if (r != -E2BIG)
-		prism_log(trace->host, PRISM_LOG_ERROR, "no counters for identity %" PRIu32 ": %s", identity,
-			  strerror(-r));
-	else if (!trace->full)
-		prism_log(trace->host, PRISM_LOG_ERROR,
-			  "no room for identity %" PRIu32 ": all %" PRIu32
-			  " are in use; its events are reported without a rate limit; raise max_identities",
-			  identity, trace->config.max_identities);
-	trace->full = trace->full || r == -E2BIG;
-}
-
-static void claim_workload(void *arg, const struct prism_workload *workload)
-{
-	claim(arg, workload->identity);
-}
-
-static void drop(struct trace *trace, uint32_t identity)
-{
-	int r = trace_rows_drop(trace_leg_rows_fd(trace->leg), identity);
-
-	if (r < 0)
-		prism_log(trace->host, PRISM_LOG_ERROR, "the counters of identity %" PRIu32 " could not be removed: %s",
-			  identity, strerror(-r));
-}
-
-struct orphans {
-	struct trace *trace;
-	uint32_t *ids;
-	size_t n;
-	bool short_of_memory;
-};
-
-static void ignore_workload(void *arg, const struct prism_workload *workload)
-{
-	(void)arg;
-	(void)workload;
-}
-
-static void note_orphan(void *arg, uint32_t identity, const struct trace_row *row)
-{
-	struct orphans *orphans = arg;
-	uint32_t *ids;
-
-	(void)row;
-	if (identity < PRISM_ID_FIRST ||
-	    prism_identity_get(orphans->trace->host, identity, ignore_workload, NULL) != -ENOENT)
-		return;
-	ids = reallocarray(orphans->ids, orphans->n + 1, sizeof(*ids));
-	if (!ids) {
-		orphans->short_of_memory = true;
-		return;
-	}
-	orphans->ids = ids;
-	orphans->ids[orphans->n++] = identity;
-}
-
-/* Numbers whose hold-back ended while no prismd ran: nobody will say RELEASED for them. */
-static void drop_orphans(struct trace *trace)
-{
-	struct orphans orphans = {.trace = trace};
-	int r = trace_rows_each(trace_leg_rows_fd(trace->leg), note_orphan, &orphans);
-
-	if (r == 0 && orphans.short_of_memory)
-		r = -ENOMEM;
-	if (r < 0)
-		prism_log(trace->host, PRISM_LOG_WARNING, "looking for counters without an owner: %s", strerror(-r));
-	for (size_t i = 0; i < orphans.n; i++)
-		drop(trace, orphans.ids[i]);
-	free(orphans.ids);
-}
-
 static void trace_identity(void *self, enum prism_change change, const struct prism_workload *workload)
 {
 	struct trace *trace = self;
 
-	if (!trace->leg)
-		return;
-	switch (change) {
-	case PRISM_IDENTITY_ADDED:
-		claim(trace, workload->identity);
-		break;
-	case PRISM_IDENTITY_RELEASED:
-		drop(trace, workload->identity);
-		break;
-	case PRISM_IDENTITY_SYNCED:
-		drop_orphans(trace);
-		break;
-	case PRISM_IDENTITY_CHANGED:
-	case PRISM_IDENTITY_REMOVED: /* the number is held back, and so are its counters */
-		break;
-	}
+	if (trace->leg)
+		prism_rows_identity(&trace->leg->rows, change, workload);
 }
 
 /* ---- configuration ------------------------------------------------------------------------------------------------
@@ -282,8 +188,8 @@ static int run(struct trace *trace, const struct trace_leg_config *config)
 		trace_leg_down(trace->leg, PRISM_STOP_REPLACE);
 	free(trace->leg);
 	trace->leg = leg;
-	claim(trace, PRISM_ID_UNKNOWN);
-	claim(trace, PRISM_ID_UNMANAGED);
+	prism_rows_claim(&leg->rows, PRISM_ID_UNKNOWN, 0);
+	prism_rows_claim(&leg->rows, PRISM_ID_UNMANAGED, 0);
 	return 0;
 }
 
@@ -301,7 +207,7 @@ static int trace_configure(void *self, const struct prism_config *config)
 			redact_done(&next.redact);
 			return r;
 		}
-		prism_identities(trace->host, claim_workload, trace);
+		prism_rows_claim_all(&trace->leg->rows);
 	}
 	redact_done(&trace->report.redact);
 	trace->report.redact = next.redact;
@@ -389,8 +295,9 @@ struct collection {
 	struct prism_sink *sink;
 };
 
-static void collect_row(void *arg, uint32_t identity, const struct trace_row *row)
+static void collect_row(void *arg, uint32_t identity, const void *values)
 {
+	const struct trace_row *row = values;
 	struct collection *to = arg;
 
 	for (int i = 0; i < TRACE_TYPES; i++)
@@ -423,7 +330,7 @@ static void trace_collect(void *self, struct prism_sink *sink)
 
 	if (!trace->leg)
 		return;
-	r = trace_rows_each(trace_leg_rows_fd(trace->leg), collect_row, &to);
+	r = prism_rows_each(&trace->leg->rows, collect_row, &to);
 	if (r == 0)
 		r = trace_counts_read(trace_leg_counts_fd(trace->leg), &counts);
 	if (r < 0)
@@ -442,7 +349,7 @@ static void trace_explain(void *self, const struct prism_workload *workload, str
 		prism_explain(trace->host, out, "not traced: the leg is not attached");
 		return;
 	}
-	r = trace_rows_read(trace_leg_rows_fd(trace->leg), workload->identity, &row);
+	r = prism_rows_read(&trace->leg->rows, workload->identity, &row);
 	if (r < 0) {
 		prism_explain(trace->host, out, "reported, but neither counted nor limited: %s",
 			      r == -ENOENT ? "no room among max_identities" : strerror(-r));

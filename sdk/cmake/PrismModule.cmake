@@ -2,7 +2,8 @@
 #
 # prism_bpf_object(<target> <file.bpf.c>)
 #     Compiles the BPF program with clang and generates <file>.skel.h (libbpf skeleton `<file>_bpf`), which the sources of
-#     <target> can include. PRISM_BPF_CLANG and PRISM_BPFTOOL override the tools that are found.
+#     <target> can include. PRISM_BPF_CLANG and PRISM_BPFTOOL override the tools that are found. The link of a struct_ops
+#     map is not part of the skeleton: the leg attaches it, and libbpf has no place for it before 1.5.
 #
 # prism_add_module(NAME <name> SOURCES <c files> [BPF <bpf.c files>] [LIBRARIES <targets>])
 #     Builds <name>.so: a Prism module that exports `prism_module` alone, shares libbpf with its host, and is checked
@@ -49,6 +50,7 @@ function(prism_bpf_object target source)
                 -Wno-unused-parameter -ffile-prefix-map=${CMAKE_SOURCE_DIR}/= ${includes} ${arch_include}
                 -MD -MF ${object}.d -MT ${object} -c ${source_abs} -o ${object}
             COMMAND ${PRISM_BPFTOOL} gen skeleton ${object} name ${base}_bpf > ${skeleton}.tmp
+            COMMAND sed -i -e "s/map_skel_sz = [0-9]*;/map_skel_sz = sizeof(*s->maps);/" -e "/map->link = /d" ${skeleton}.tmp
             COMMAND ${CMAKE_COMMAND} -E rename ${skeleton}.tmp ${skeleton}
             DEPENDS ${source_abs}
             DEPFILE ${object}.d

@@ -51,7 +51,7 @@ struct lines {
 struct sample {
 	uint32_t metric, identity;
 	char *labels;       /* a="b",c="d" */
-	const char *suffix; /* of a histogram: _count or _sum, else "" */
+	const char *suffix; /* of a histogram: _bucket, _count or _sum, else "" */
 	double value;
 };
 
@@ -68,6 +68,7 @@ struct prism_text {
 
 struct fake_cgroup {
 	uint64_t id;
+	uint64_t levels; /* the bit of its level in root_levels; every bit when it is no cgroup of this machine */
 	struct fake_cgroup *next;
 };
 
@@ -116,6 +117,7 @@ struct prism_fake_host {
 	enum fake_state state;
 	bool stopped;
 	char reason[1400];
+	char condition[1024];
 
 	int bus_fd, meta_fd, cgroup_fd;
 	char *cgroup_path, *pin_dir;
@@ -145,6 +147,7 @@ int fake_bus_write(struct prism_fake_host *fake, uint64_t cgroup_id, const struc
 		   uint32_t flags);
 int fake_bus_delete(struct prism_fake_host *fake, uint64_t cgroup_id);
 int fake_bus_next_generation(struct prism_fake_host *fake);
+uint64_t fake_bus_levels(const struct prism_fake_host *fake, uint64_t cgroup_id);
 
 /* fake_identity.c */
 uint32_t fake_facet_mask(struct prism_host *host);
@@ -152,6 +155,8 @@ int fake_facet_all(struct prism_host *host, bool on);
 int fake_facet_set(struct prism_host *host, uint32_t identity, bool on);
 int fake_identities(struct prism_host *host, prism_workload_fn fn, void *arg);
 int fake_identity(struct prism_host *host, uint32_t identity, prism_workload_fn fn, void *arg);
+/* Of every cgroup that carries a workload. */
+uint64_t fake_identity_levels(const struct prism_fake_host *fake);
 void fake_identity_replay(struct prism_fake_host *fake);
 void fake_identity_clear_facets(struct prism_fake_host *fake);
 void fake_identity_done(struct prism_fake_host *fake);
@@ -168,6 +173,7 @@ void fake_loop_done(struct prism_fake_host *fake);
 /* fake_record.c */
 void fake_log(struct prism_host *host, int level, const char *text);
 void fake_fail(struct prism_host *host, int code, const char *where, const char *text);
+void fake_condition(struct prism_host *host, const char *text);
 int fake_event(struct prism_host *host, const struct prism_event *event);
 void fake_sample(struct prism_sink *sink, uint32_t metric, uint32_t identity, const char *const *labels, double value);
 void fake_histogram(struct prism_sink *sink, uint32_t metric, uint32_t identity, const char *const *labels,

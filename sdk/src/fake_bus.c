@@ -7,7 +7,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <prism/leg.h>
+
 #include "fake.h"
+
+#define CGROUP_HANDLE 0xfe /* FILEID_KERNFS: the handle of a cgroup's directory is its id */
 
 static uint64_t now_ns(clockid_t clock)
 {
@@ -38,10 +42,13 @@ static int write_meta(struct prism_fake_host *fake)
 	struct prism_meta meta = {
 		.abi_version = PRISM_BUS_ABI,
 		.value_size = sizeof(struct prism_identity),
+		.feature_flags = PRISM_FEATURE_ROOT_LEVELS | PRISM_FEATURE_STALE_JIFFIES,
 		.generation = fake->generation,
 		.writer_pid = getpid(),
 		.capacity = PRISM_BUS_DEFAULT_CAPACITY,
 		.heartbeat_ns = now_ns(CLOCK_MONOTONIC),
+		.stale_jiffies = UINT64_MAX, /* a test is no writer that dies */
+		.root_levels = fake_identity_levels(fake),
 		.stale_after_ns = 3600ull * 1000000000u,
 		.writer_epoch = 1,
 	};
@@ -132,12 +139,44 @@ void fake_bus_unpin(struct prism_fake_host *fake)
 	if (!d)
 		return;
 	while ((entry = readdir(d))) {
-		if (entry->d_name[0] == '.' || unlinkat(dirfd(d), entry->d_name, 0) < 0)
+		if (entry->d_name[0] == '.' || prism_leg_unpin(dirfd(d), entry->d_name) < 0)
 			continue;
 		snprintf(line, sizeof(line), "the module left a pin: %s", entry->d_name);
 		fake_log(&fake->host, PRISM_LOG_DEBUG, line);
 	}
 	closedir(d);
+}
+
+/* How deep below the root of the hierarchy; -1: no such cgroup. */
+static int level_of(const struct prism_fake_host *fake, uint64_t cgroup_id)
+{
+	struct {
+		struct file_handle handle;
+		uint64_t id;
+	} name = {.handle = {.handle_bytes = sizeof(cgroup_id), .handle_type = CGROUP_HANDLE}, .id = cgroup_id};
+	char link[64], path[PATH_MAX];
+	int fd = open_by_handle_at(fake->cgroup_fd, &name.handle, O_PATH | O_CLOEXEC), level = 0;
+	size_t root = fake->cgroup_path ? strlen(fake->cgroup_path) : 0;
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	close(fd);
+	if (n < (ssize_t)root)
+		return -1;
+	path[n] = '\0';
+	for (const char *p = path + root; *p; p++)
+		level += *p == '/';
+	return level;
+}
+
+uint64_t fake_bus_levels(const struct prism_fake_host *fake, uint64_t cgroup_id)
+{
+	int level = level_of(fake, cgroup_id);
+
+	return level < 0 ? UINT64_MAX : 1ull << (level < 63 ? level : 63);
 }
 
 int fake_bus_write(struct prism_fake_host *fake, uint64_t cgroup_id, const struct prism_workload *workload,

@@ -66,6 +66,7 @@ static const struct prism_host_api api = {
 	.node_at = fake_node_at,
 	.node_text = fake_node_text,
 	.node_error = fake_node_error,
+	.condition = fake_condition,
 };
 
 struct prism_fake_host *prism_fake_host_new(const struct prism_module *module, const char *config)
@@ -119,6 +120,11 @@ const char *prism_fake_host_reason(const struct prism_fake_host *fake)
 	return fake->reason;
 }
 
+const char *prism_fake_host_condition(const struct prism_fake_host *fake)
+{
+	return fake->condition;
+}
+
 /* A step that fails without prism_fail() is a mistake of the module; the author shall see which step it was. */
 static int failed(struct prism_fake_host *fake, int r, const char *step)
 {
@@ -147,6 +153,7 @@ static void shut(struct prism_fake_host *fake)
 	if (fake->module->close)
 		fake->module->close(fake->self);
 	fake->self = NULL;
+	fake->condition[0] = '\0';
 	fake_loop_done(fake);
 	fake_identity_clear_facets(fake);
 }

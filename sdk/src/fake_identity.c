@@ -205,7 +205,19 @@ void fake_identity_replay(struct prism_fake_host *fake)
 	tell(fake, PRISM_IDENTITY_SYNCED, NULL);
 }
 
-static int add_cgroup(struct fake_workload *w, uint64_t id)
+uint64_t fake_identity_levels(const struct prism_fake_host *fake)
+{
+	const struct fake_workload *w;
+	const struct fake_cgroup *c;
+	uint64_t levels = 0;
+
+	for (w = fake->workloads; w; w = w->hh.next)
+		for (c = w->cgroups; c; c = c->next)
+			levels |= c->levels;
+	return levels;
+}
+
+static int add_cgroup(struct prism_fake_host *fake, struct fake_workload *w, uint64_t id)
 {
 	struct fake_cgroup *c;
 
@@ -216,10 +228,37 @@ static int add_cgroup(struct fake_workload *w, uint64_t id)
 	if (!c)
 		return -ENOMEM;
 	c->id = id;
+	c->levels = fake_bus_levels(fake, id);
 	c->next = w->cgroups;
 	w->cgroups = c;
 	w->view.n_cgroups++;
 	return 0;
+}
+
+/* The cgroup changes hands: its entry is overwritten, not removed. */
+static void lose_cgroup(struct prism_fake_host *fake, struct fake_workload *w, uint64_t id)
+{
+	struct fake_cgroup **at = &w->cgroups, *c;
+
+	while ((c = *at) && c->id != id)
+		at = &c->next;
+	if (!c)
+		return;
+	if (w->view.n_cgroups == 1)
+		tell(fake, PRISM_IDENTITY_REMOVED, &w->view);
+	w->removed = w->view.n_cgroups == 1;
+	w->view.n_cgroups--;
+	*at = c->next;
+	free(c);
+}
+
+static void take_over(struct prism_fake_host *fake, uint32_t identity, uint64_t cgroup_id)
+{
+	struct fake_workload *w, *next;
+
+	HASH_ITER (hh, fake->workloads, w, next)
+		if (w->view.identity != identity)
+			lose_cgroup(fake, w, cgroup_id);
 }
 
 /* The record of this identity with the texts and flags of from; cgroups and facet are kept. */
@@ -258,9 +297,11 @@ static int put(struct prism_fake_host *fake, enum prism_change change, const str
 
 	if (change == PRISM_IDENTITY_CHANGED && !find(fake, workload->identity))
 		return -ENOENT;
+	if (cgroup_id)
+		take_over(fake, workload->identity, cgroup_id);
 	r = upsert(fake, workload, &w);
 	if (!r && cgroup_id)
-		r = add_cgroup(w, cgroup_id);
+		r = add_cgroup(fake, w, cgroup_id);
 	if (!r)
 		r = publish(fake, w);
 	if (r < 0)

@@ -58,6 +58,13 @@ void fake_fail(struct prism_host *host, int code, const char *where, const char 
 	fake_log(host, PRISM_LOG_ERROR, fake->reason);
 }
 
+void fake_condition(struct prism_host *host, const char *text)
+{
+	struct prism_fake_host *fake = fake_of(host);
+
+	snprintf(fake->condition, sizeof(fake->condition), "%s", text ? text : "");
+}
+
 /* Bytes that are not UTF-8 become \xNN, so that no event is lost for its text. */
 static json_t *text_value(const char *text)
 {
@@ -188,18 +195,42 @@ static char *join_labels(const struct prism_metric *metric, const char *const *l
 	return joined;
 }
 
+/* Takes labels. */
+static void add_joined(struct prism_sink *sink, uint32_t metric, uint32_t identity, char *labels, const char *suffix,
+		       double value)
+{
+	struct sample *samples = labels ? realloc(sink->samples, (sink->n + 1) * sizeof(*samples)) : NULL;
+
+	if (!samples) {
+		free(labels);
+		return;
+	}
+	sink->samples = samples;
+	samples[sink->n++] = (struct sample){metric, identity, labels, suffix, value};
+}
+
 static void add_sample(struct prism_sink *sink, uint32_t metric, uint32_t identity, const char *const *labels,
 		       const char *suffix, double value)
 {
 	struct prism_metric declared = metric_at(sink->fake, metric);
-	struct sample *samples = realloc(sink->samples, (sink->n + 1) * sizeof(*samples));
 
-	if (!samples)
-		return;
-	sink->samples = samples;
-	samples[sink->n] = (struct sample){metric, identity, join_labels(&declared, labels), suffix, value};
-	if (samples[sink->n].labels)
-		sink->n++;
+	add_joined(sink, metric, identity, join_labels(&declared, labels), suffix, value);
+}
+
+/* le comes last: a="b",le="0.001"; value: how many were not above it. */
+static void add_bucket(struct prism_sink *sink, uint32_t metric, uint32_t identity, const char *const *labels,
+		       uint32_t bucket, double value)
+{
+	struct prism_metric declared = metric_at(sink->fake, metric);
+	char *joined = join_labels(&declared, labels), *all;
+	char bound[32] = "+Inf";
+
+	if (bucket < declared.n_buckets)
+		snprintf(bound, sizeof(bound), "%g", declared.buckets[bucket]);
+	if (!joined || asprintf(&all, "%s%sle=\"%s\"", joined, joined[0] ? "," : "", bound) < 0)
+		all = NULL;
+	free(joined);
+	add_joined(sink, metric, identity, all, "_bucket", value);
 }
 
 void fake_sample(struct prism_sink *sink, uint32_t metric, uint32_t identity, const char *const *labels, double value)
@@ -213,8 +244,10 @@ void fake_histogram(struct prism_sink *sink, uint32_t metric, uint32_t identity,
 	uint32_t i, n = metric_at(sink->fake, metric).n_buckets + 1;
 	double count = 0;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		count += (double)counts[i];
+		add_bucket(sink, metric, identity, labels, i, count);
+	}
 	add_sample(sink, metric, identity, labels, "_count", count);
 	add_sample(sink, metric, identity, labels, "_sum", sum);
 }

@@ -111,6 +111,13 @@ static int hand_over(struct prism_host *host, struct bpf_object *object, const c
 	return 0;
 }
 
+int leg__name_facet(struct prism_host *host, struct bpf_object *object)
+{
+	int r = leg__set_facet_mask(object, prism_facet_mask(host));
+
+	return r < 0 ? prism_fail(host, -r, "BPF load", "prism_facet_mask is not a __u32 in .rodata") : 0;
+}
+
 static int prepare(struct prism_host *host, struct bpf_object *object)
 {
 	int r;
@@ -119,12 +126,7 @@ static int prepare(struct prism_host *host, struct bpf_object *object)
 	if (r < 0)
 		return r;
 	r = hand_over(host, object, PRISM_META_MAP, prism_meta_fd(host));
-	if (r < 0)
-		return r;
-	r = leg__set_facet_mask(object, prism_facet_mask(host));
-	if (r < 0)
-		return prism_fail(host, -r, "BPF load", "prism_facet_mask is not a __u32 in .rodata");
-	return 0;
+	return r < 0 ? r : leg__name_facet(host, object);
 }
 
 static int load(struct prism_host *host, struct bpf_object_skeleton *skeleton)
@@ -140,7 +142,13 @@ static int load(struct prism_host *host, struct bpf_object_skeleton *skeleton)
 	return r < 0 ? load_failed(host, -r) : 0;
 }
 
-static int leg_new(struct prism_host *host, struct prism_leg **ret)
+int leg__open_failed(struct prism_host *host, int code)
+{
+	code = code > 0 ? code : EINVAL;
+	return prism_fail(host, code, "BPF load", "the BPF object cannot be opened: %s", strerror(code));
+}
+
+int leg__new(struct prism_host *host, struct prism_leg **ret)
 {
 	const char *dir = prism_pin_dir(host);
 	struct prism_leg *leg;
@@ -170,17 +178,15 @@ int prism_leg_load(struct prism_host *host, struct bpf_object_skeleton *skeleton
 	int r, open_errno = errno;
 	size_t n_renew;
 
-	if (!skeleton) {
-		open_errno = open_errno > 0 ? open_errno : EINVAL;
-		return prism_fail(host, open_errno, "BPF load", "the BPF object cannot be opened: %s",
-				  strerror(open_errno));
-	}
-	r = leg_new(host, &leg);
+	if (!skeleton)
+		return leg__open_failed(host, open_errno);
+	r = leg__new(host, &leg);
 	if (r < 0)
 		return r;
 	r = prepare(host, *skeleton->obj);
 	if (r < 0)
 		return r;
+	leg->build = leg__build_hash(skeleton);
 	r = leg__place_maps(host, *skeleton->obj, leg->pin_dir, &renew, &n_renew);
 	if (r < 0)
 		return r;
@@ -203,7 +209,7 @@ void prism_leg_close(struct prism_leg *leg, enum prism_stop why)
 		return;
 	if (why == PRISM_STOP_REMOVE) {
 		r = leg__unpin_all(leg->pin_dir);
-		if (r < 0)
+		if (r < 0 && r != -EBUSY) /* the host tries again, and says what it means */
 			prism_log(leg->host, PRISM_LOG_ERROR,
 				  "cannot remove every pin in %s: %s; what is left there still acts", leg->pin_dir,
 				  strerror(-r));

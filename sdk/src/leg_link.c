@@ -8,8 +8,6 @@
 
 #include "leg_internal.h"
 
-#define LINK_PREFIX "link_"
-
 static int fail(struct prism_leg *leg, int r, struct bpf_program *prog, const char *what)
 {
 	char where[160];
@@ -20,7 +18,7 @@ static int fail(struct prism_leg *leg, int r, struct bpf_program *prog, const ch
 
 static int link_path(struct prism_leg *leg, const char *program, char *path, size_t size)
 {
-	return leg__pin_path(path, size, leg->pin_dir, LINK_PREFIX, program);
+	return leg__pin_path(path, size, leg->pin_dir, LEG_LINK_PREFIX, program);
 }
 
 /* A directory of the cgroup v2 hierarchy has the cgroup's id as its file handle; on 64 bits it is the inode too. */
@@ -194,16 +192,18 @@ int prism_leg_attach(struct prism_leg *leg, struct bpf_program *prog)
 	return 0;
 }
 
-int prism_leg_detach(struct prism_leg *leg, const char *program)
+int prism_leg_detach(struct prism_leg *leg, const char *name)
 {
-	char path[PATH_MAX];
-	int r;
+	_cleanup_fd_ int dir = open(leg->pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char pin[NAME_MAX + 1];
+	int r = dir < 0 ? -errno : leg__pin_name(pin, sizeof(pin), LEG_LINK_PREFIX, name);
 
-	r = link_path(leg, program, path, sizeof(path));
-	if (!r && unlink(path) < 0 && errno != ENOENT)
-		r = -errno;
-	if (r < 0)
-		return prism_fail(leg->host, -r, "detach", "the link of program %s in %s cannot be removed: %s",
-				  program, leg->pin_dir, strerror(-r));
+	if (!r)
+		r = prism_leg_unpin(dir, pin);
+	if (r == -EBUSY)
+		return r;
+	if (r < 0 && r != -ENOENT)
+		return prism_fail(leg->host, -r, "detach", "the link of %s in %s cannot be removed: %s", name,
+				  leg->pin_dir, strerror(-r));
 	return 0;
 }

@@ -93,6 +93,69 @@ int leg__renew_maps(struct prism_host *host, const char *pin_dir, struct bpf_map
 	return 0;
 }
 
+/* fds: one for each map of the object, -1 for those without a pin. */
+static const char *open_pins(struct bpf_object *object, const char *pin_dir, int *fds)
+{
+	struct bpf_map *map;
+	char path[PATH_MAX];
+	size_t i = 0;
+
+	bpf_object__for_each_map (map, object) {
+		struct bpf_map_info info = {};
+		__u32 len = sizeof(info);
+		int *fd = &fds[i++];
+
+		if (!bpf_map__pin_path(map) || !strcmp(bpf_map__name(map), PRISM_BUS_MAP) ||
+		    !strcmp(bpf_map__name(map), PRISM_META_MAP))
+			continue;
+		if (leg__pin_path(path, sizeof(path), pin_dir, "", bpf_map__name(map)) < 0)
+			return "the path of a pinned map is too long";
+		*fd = bpf_obj_get(path);
+		if (*fd < 0)
+			return "a pinned map of this build is not there";
+		if (bpf_map_get_info_by_fd(*fd, &info, &len) < 0 || !same_shape(map, &info))
+			return "a pinned map has another shape than this build wants";
+	}
+	return NULL;
+}
+
+static int use_pins(struct prism_host *host, struct bpf_object *object, const int *fds)
+{
+	struct bpf_map *map;
+	size_t i = 0;
+	int r;
+
+	bpf_object__for_each_map (map, object) {
+		int fd = fds[i++];
+
+		r = fd < 0 ? 0 : bpf_map__reuse_fd(map, fd);
+		if (r < 0)
+			return prism_fail(host, -r, "adopt", "pinned map %s cannot be used: %s", bpf_map__name(map),
+					  strerror(-r));
+	}
+	return 0;
+}
+
+int leg__adopt_maps(struct prism_host *host, struct bpf_object *object, const char *pin_dir, const char **ret_why)
+{
+	_cleanup_free_ int *fds = NULL;
+	struct bpf_map *map;
+	size_t n = 0;
+	int r;
+
+	bpf_object__for_each_map (map, object)
+		n++;
+	fds = malloc((n + 1) * sizeof(*fds));
+	if (!fds)
+		return prism_fail(host, ENOMEM, "adopt", "out of memory");
+	memset(fds, -1, (n + 1) * sizeof(*fds));
+	*ret_why = open_pins(object, pin_dir, fds);
+	r = *ret_why ? 0 : use_pins(host, object, fds);
+	for (size_t i = 0; i < n; i++)
+		leg__close_fd(&fds[i]);
+	return r;
+}
+
 static struct bpf_map *rodata_of(struct bpf_object *object)
 {
 	struct bpf_map *map;

@@ -8,8 +8,10 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <bpf/bpf.h>
 #include <prism/fake_host.h>
 
 enum { OPT_LIMIT, OPT_MODE, OPT_NAMES, OPT_PERIOD, N_OPTIONS };
@@ -398,6 +400,8 @@ static void samples_and_words(void **state)
 		prism_fake_host_sample(fake, "prism_t_seen_total", 301, "direction=\"egress\",verdict=\"drop\"")));
 	assert_true(isnan(prism_fake_host_sample(fake, "prism_t_seen_total", 300, "direction=\"egress\"")));
 	assert_true(prism_fake_host_sample(fake, "prism_t_seconds_count", 300, NULL) == 7);
+	assert_true(prism_fake_host_sample(fake, "prism_t_seconds_bucket", 300, "le=\"2\"") == 3);
+	assert_true(prism_fake_host_sample(fake, "prism_t_seconds_bucket", 300, "le=\"+Inf\"") == 7);
 	assert_true(prism_fake_host_sample(fake, "prism_t_seconds_sum", 300, "") == 9.5);
 	assert_string_equal(prism_fake_host_explain(fake, &web), "shop/web is seen\nand more\n");
 	prism_fake_host_free(fake);
@@ -427,6 +431,114 @@ static void facets(void **state)
 	prism_fake_host_free(fake);
 }
 
+static void condition_is_kept(void **state)
+{
+	struct prism_fake_host *fake = fake_new(NULL);
+
+	(void)state;
+	assert_int_equal(prism_fake_host_start(fake), 0);
+	assert_string_equal(prism_fake_host_condition(fake), "");
+	prism_condition(m.host, "the scheduler %s is loaded", "lavd");
+	assert_string_equal(prism_fake_host_condition(fake), "the scheduler lavd is loaded");
+	prism_condition(m.host, NULL);
+	assert_string_equal(prism_fake_host_condition(fake), "");
+	prism_condition(m.host, "again");
+	assert_int_equal(prism_fake_host_stop(fake, PRISM_STOP_REPLACE), 0);
+	assert_string_equal(prism_fake_host_condition(fake), "");
+	prism_fake_host_free(fake);
+}
+
+/* A host of ABI 1.0 does not show it, and nothing breaks. */
+static void older_host_knows_no_condition(void **state)
+{
+	struct prism_host_api older = {.size = offsetof(struct prism_host_api, condition), .abi_major = 1};
+	struct prism_host old = {.api = &older};
+
+	(void)state;
+	older.condition = (void *)(uintptr_t)8; /* beyond its size: not its own */
+	prism_condition(&old, "nobody hears %d", 1);
+}
+
+static struct prism_meta meta_of(void)
+{
+	struct prism_meta meta = {};
+	uint32_t zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(prism_meta_fd(m.host), &zero, &meta), 0);
+	return meta;
+}
+
+static uint32_t entry_of(uint64_t cgroup, uint32_t *ret_flags)
+{
+	struct prism_identity entry = {};
+
+	if (bpf_map_lookup_elem(prism_bus_fd(m.host), &cgroup, &entry) < 0)
+		return 0;
+	*ret_flags = entry.flags;
+	return entry.identity;
+}
+
+/* The cgroup of another identity: that one loses it, as when a workload's labels change. */
+static void relabel_moves_the_cgroup(void **state)
+{
+	struct prism_fake_host *fake = fake_new(NULL);
+	struct prism_workload other = web;
+	uint64_t generation;
+	uint32_t flags = 0;
+
+	(void)state;
+	other.identity = 301;
+	other.flags = PRISM_FLAGS_POLICY(PRISM_CLASS_CRITICAL, 127);
+	assert_int_equal(prism_fake_host_start(fake), 0);
+	assert_int_equal(prism_fake_host_identity(fake, PRISM_IDENTITY_ADDED, &web, 12345), 0);
+	assert_int_equal(prism_fake_host_identity(fake, PRISM_IDENTITY_ADDED, &web, 12346), 0);
+	assert_int_equal(prism_fake_host_identity(fake, PRISM_IDENTITY_ADDED, &other, 12345), 0);
+	assert_int_equal(prism_fake_host_identity(fake, PRISM_IDENTITY_ADDED, &other, 12346), 0);
+	assert_string_equal(m.heard, "open configure start S0 +300 +300 +301 -300 +301 ");
+	assert_int_equal(prism_fake_host_identity(fake, PRISM_IDENTITY_RELEASED, &web, 0), 0);
+	if (prism_bus_fd(m.host) >= 0) {
+		assert_int_equal(entry_of(12345, &flags), 301);
+		assert_int_equal(PRISM_FLAGS_CLASS(flags), PRISM_CLASS_CRITICAL);
+		assert_int_equal(PRISM_FLAGS_WEIGHT(flags), 127);
+		generation = meta_of().generation;
+		other.flags = PRISM_FLAGS_POLICY(PRISM_CLASS_BATCH, 1);
+		assert_int_equal(prism_fake_host_identity(fake, PRISM_IDENTITY_CHANGED, &other, 0), 0);
+		assert_true(meta_of().generation > generation);
+		assert_int_equal(entry_of(12346, &flags), 301);
+		assert_int_equal(PRISM_FLAGS_CLASS(flags), PRISM_CLASS_BATCH);
+	}
+	prism_fake_host_free(fake);
+}
+
+/* Consumers may rely on what prismd says of the levels: the fake says it too. */
+static void meta_says_what_prismd_says(void **state)
+{
+	struct prism_fake_host *fake = fake_new(NULL);
+	const char *root;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(prism_fake_host_start(fake), 0);
+	root = prism_cgroup_path(m.host);
+	if (prism_bus_fd(m.host) < 0 || !root) {
+		prism_fake_host_free(fake);
+		skip();
+	}
+	assert_true(meta_of().feature_flags & PRISM_FEATURE_ROOT_LEVELS);
+	assert_true(meta_of().feature_flags & PRISM_FEATURE_STALE_JIFFIES);
+	assert_true(meta_of().stale_jiffies > 0);
+	assert_int_equal(meta_of().root_levels, 0);
+	assert_int_equal(stat(root, &st), 0);
+	assert_int_equal(prism_fake_host_identity(fake, PRISM_IDENTITY_ADDED, &web, st.st_ino), 0);
+	assert_int_equal(meta_of().root_levels, 1);
+	/* A number that is no cgroup's may be anywhere. */
+	assert_int_equal(prism_fake_host_identity(fake, PRISM_IDENTITY_ADDED, &web, ~0ull), 0);
+	assert_true(meta_of().root_levels == ~0ull);
+	assert_int_equal(prism_fake_host_identity(fake, PRISM_IDENTITY_REMOVED, &web, 0), 0);
+	assert_int_equal(meta_of().root_levels, 0);
+	prism_fake_host_free(fake);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +553,10 @@ int main(void)
 		cmocka_unit_test(events_are_json),
 		cmocka_unit_test(samples_and_words),
 		cmocka_unit_test(facets),
+		cmocka_unit_test(condition_is_kept),
+		cmocka_unit_test(older_host_knows_no_condition),
+		cmocka_unit_test(relabel_moves_the_cgroup),
+		cmocka_unit_test(meta_says_what_prismd_says),
 	};
 
 	return cmocka_run_group_tests_name("fake_host", tests, NULL, NULL);

@@ -5,8 +5,9 @@
 
 char _license[] SEC("license") = "GPL";
 
-extern void bpf_rcu_read_lock(void) __ksym;
-extern void bpf_rcu_read_unlock(void) __ksym;
+/* Weak, or a kernel before 6.2 would refuse the programs that do without them as well. */
+extern void bpf_rcu_read_lock(void) __ksym __weak;
+extern void bpf_rcu_read_unlock(void) __ksym __weak;
 
 __u32 seen;
 

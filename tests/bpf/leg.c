@@ -352,6 +352,25 @@ static void detach_takes_one_link(void **state)
 	stop(leg, skel, PRISM_STOP_REMOVE);
 }
 
+/* Whoever else holds the link keeps no packet counted. */
+static void removed_cgroup_link_acts_no_more(void **state)
+{
+	struct prism_leg *leg;
+	struct leg_bpf *skel = start(&leg);
+	int link = open_pin("link_ingress"), counts = open_pin("counts");
+	uint32_t key = COUNT_INGRESS;
+	uint64_t value = 1;
+
+	(void)state;
+	assert_true(link >= 0 && counts >= 0);
+	stop(leg, skel, PRISM_STOP_REMOVE);
+	act();
+	assert_int_equal(bpf_map_lookup_elem(counts, &key, &value), 0);
+	assert_int_equal(value, 0);
+	close(link);
+	close(counts);
+}
+
 static void refused_program_is_explained(void **state)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
@@ -441,6 +460,7 @@ int main(void)
 		LEG_TEST(dead_link_is_replaced),
 		LEG_TEST(link_of_another_kind_is_replaced),
 		LEG_TEST(detach_takes_one_link),
+		LEG_TEST(removed_cgroup_link_acts_no_more),
 		LEG_TEST(refused_program_is_explained),
 		LEG_TEST(unopened_object_is_an_error),
 		LEG_TEST(failed_attach_leaves_nothing),

@@ -96,7 +96,7 @@ static void exchange(int family, const char *from, const char *to)
 	if (!len) {
 		close(tx);
 		close(rx);
-		print_message("SKIPPED: no loopback address of this family\n");
+		fprintf(stderr, "UNSUPPORTED: no loopback address of this family\n");
 		skip();
 	}
 	world_enter(&world, "bystander");

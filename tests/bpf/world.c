@@ -2,6 +2,7 @@
 #include "world.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -29,7 +30,7 @@ static void find_v2(void)
 
 static void cannot_run(const char *why)
 {
-	fprintf(stderr, "SKIPPED: %s\n", why);
+	fprintf(stderr, "UNSUPPORTED: %s\n", why);
 	exit(77);
 }
 
@@ -46,6 +47,17 @@ void world_require(void)
 	if (fd < 0)
 		cannot_run("this process may not create BPF maps");
 	close(fd);
+}
+
+bool world_kfunc(const char *name)
+{
+	struct btf *kernel = btf__load_vmlinux_btf();
+	bool there = btf__find_by_name_kind(kernel, name, BTF_KIND_FUNC) > 0;
+
+	btf__free(kernel);
+	if (!there)
+		fprintf(stderr, "UNSUPPORTED: this kernel has no kfunc %s\n", name);
+	return there;
 }
 
 static void make_bus(struct world *w)

@@ -32,6 +32,8 @@ struct world {
 
 /* Exits with 77, loudly, where BPF or cgroup v2 are not to be had. */
 void world_require(void);
+/* False on a kernel without this function for BPF programs, and the test's output says so. */
+bool world_kfunc(const char *name);
 
 /* One at a time. What a test leaves behind goes at exit at the latest. */
 void world_init(struct world *w);

@@ -336,6 +336,71 @@ static void test_state_events(void **state)
 	assert_true(found);
 }
 
+static unsigned int count_events(struct world *w, const char *part)
+{
+	const struct stream_record *record;
+	unsigned int n = 0;
+	uint64_t missed;
+
+	for (uint64_t seq = 1; (record = stream_read(w->stream, seq, &missed)); seq = record->seq + 1)
+		n += !strcmp(record->type, "prism.module") && strstr(record->json, part);
+	return n;
+}
+
+#define DEGRADED(level) "  - name: life\n    config: {do: degraded, level: " #level "}\n  - name: other\n"
+
+static void test_condition(void **state)
+{
+	struct world *w = *state;
+	struct error e = {};
+	unsigned int want;
+
+	install_both(w);
+	/* Said before it runs, by one line whatever it holds, and once. */
+	world_run(w, DEGRADED(3));
+	world_assert_state(w, "life", MODULE_RUNNING, "");
+	assert_string_equal(world_condition(w, "life"), "level 3 holds it up");
+	assert_string_equal(world_condition(w, "other"), "");
+	assert_int_equal(host_health(w->host), 1);
+	assert_int_equal(count_events(w, "\"condition\":\"level 3 holds it up\""), 1);
+	world_run(w, DEGRADED(4));
+	assert_string_equal(world_condition(w, "life"), "level 4 holds it up");
+	assert_int_equal(count_events(w, "\"condition\":\"level 4 holds it up\""), 1);
+	world_run(w, BOTH("none"));
+	assert_string_equal(world_condition(w, "life"), "");
+	assert_int_equal(count_events(w, "\"condition\":\"\""), 1);
+	assert_int_equal(host_health(w->host), 0);
+	/* It ends with the instance that said it. */
+	world_run(w, DEGRADED(3));
+	want = w->done + 1;
+	assert_int_equal(host_module_disable(w->host, "life", &e, world_count_done, w), 0);
+	world_until(w, world_is_done, &want);
+	assert_string_equal(world_condition(w, "life"), "");
+	assert_int_equal(host_health(w->host), 0);
+}
+
+/* A required one that does not do its work is as good as none. */
+static void test_condition_of_a_required_one(void **state)
+{
+	struct world *w = *state;
+
+	install_both(w);
+	world_run(w, "  - name: life\n    required: true\n    config: {do: degraded}\n");
+	world_assert_state(w, "life", MODULE_RUNNING, "");
+	assert_int_equal(host_health(w->host), 2);
+	world_run(w, "  - name: life\n    required: true\n");
+	assert_int_equal(host_health(w->host), 0);
+}
+
+static void test_module_of_an_older_minor(void **state)
+{
+	struct world *w = *state;
+
+	world_install(w, "older", NULL);
+	world_run(w, "  - name: older\n");
+	world_assert_state(w, "older", MODULE_RUNNING, "");
+}
+
 int main(int argc, char **argv)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, world_setup, world_teardown)
@@ -362,6 +427,9 @@ int main(int argc, char **argv)
 		TEST(test_identities_once),
 		TEST(test_collect_and_explain),
 		TEST(test_state_events),
+		TEST(test_condition),
+		TEST(test_condition_of_a_required_one),
+		TEST(test_module_of_an_older_minor),
 	};
 
 	_Static_assert(ARRAY_SIZE(failing) == 5, "one FAILING() each");

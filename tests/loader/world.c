@@ -283,6 +283,15 @@ enum module_state world_state(struct world *w, const char *name)
 	return look.view.state;
 }
 
+const char *world_condition(struct world *w, const char *name)
+{
+	struct look look = {.name = name};
+
+	host_modules(w->host, take_view, &look);
+	assert_true(look.found);
+	return look.view.condition;
+}
+
 const char *world_clean(const struct world *w, const char *text)
 {
 	static char out[2048];

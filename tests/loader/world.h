@@ -56,6 +56,8 @@ enum module_state world_state(struct world *w, const char *name);
 /* "where: text" of the module's reason, with the world's directory as DIR. Valid until the next call. */
 const char *world_reason(struct world *w, const char *name);
 const char *world_clean(const struct world *w, const char *text);
+/* Why it does not do its work although it runs. */
+const char *world_condition(struct world *w, const char *name);
 void world_assert_state(struct world *w, const char *name, enum module_state state, const char *reason);
 /* No pins, no facet, and its directory gone. */
 void world_assert_nothing_left(struct world *w, const char *name);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <prism/node.h>
 
 #include "base/util.h"
 #include "config/option.h"
@@ -458,14 +459,14 @@ static void test_suggest(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-		const char *meant = option_suggest(cases[i].typed, ARRAY_SIZE(words), word, words);
+		const char *meant = prism_suggest(cases[i].typed, ARRAY_SIZE(words), word, words);
 
 		if (strcmp(meant ? meant : "", cases[i].meant ? cases[i].meant : "") != 0)
 			fail_msg("%s: %s", cases[i].typed, meant);
 	}
 	memset(longest, 'a', sizeof(longest));
 	longest[sizeof(longest) - 1] = '\0';
-	assert_null(option_suggest(longest, ARRAY_SIZE(words), word, words));
+	assert_null(prism_suggest(longest, ARRAY_SIZE(words), word, words));
 }
 
 int main(void)

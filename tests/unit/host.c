@@ -46,7 +46,10 @@ static int drop_dir(void **state)
 
 /* ---- descriptor -------------------------------------------------------------------------------------------------- */
 
-static const struct prism_note note = {.abi_major = 1, .name = "net", .version = "1.0"};
+static const struct prism_note note = {.abi_major = PRISM_ABI_MAJOR,
+				       .abi_minor = PRISM_ABI_MINOR,
+				       .name = "net",
+				       .version = "1.0"};
 
 static struct prism_module sound(void)
 {

@@ -79,6 +79,8 @@ enum prism_latency_class {
 
 #define PRISM_FLAGS_CLASS(flags) (((flags) & PRISM_CLASS_MASK) >> PRISM_CLASS_SHIFT)
 #define PRISM_FLAGS_WEIGHT(flags) (((flags) & PRISM_WEIGHT_MASK) >> PRISM_WEIGHT_SHIFT)
+#define PRISM_FLAGS_POLICY(latency_class, weight)                                                                      \
+	((__u32)(latency_class) << PRISM_CLASS_SHIFT | (__u32)(weight) << PRISM_WEIGHT_SHIFT)
 
 /*
  * What a consumer needs to judge an answer. 128 bytes; prismd alone writes it, each u64 is written as one word.

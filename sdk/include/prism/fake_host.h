@@ -31,7 +31,13 @@ int prism_fake_host_reconfigure(struct prism_fake_host *fake, const char *config
 /* stop (waiting for an asynchronous one up to its deadline) and close. */
 int prism_fake_host_stop(struct prism_fake_host *fake, enum prism_stop why);
 
-/* Put an identity on the fake's bus under this cgroup id (0: none) and tell the module. Copies what it needs. */
+/*
+ * Put an identity on the fake's bus under this cgroup id (0: none) and tell the module, in prismd's order and with a
+ * new generation. flags: PRISM_FLAGS_POLICY(class, weight). Copies what it needs.
+ *
+ * A relabel is ADDED of the new identity for a cgroup that another one has: that loses it, and with its last cgroup the
+ * module hears REMOVED of it first. A change of class or weight is CHANGED.
+ */
 int prism_fake_host_identity(struct prism_fake_host *fake, enum prism_change change,
 			     const struct prism_workload *workload, uint64_t cgroup_id);
 
@@ -43,8 +49,11 @@ const char *prism_fake_host_log_line(const struct prism_fake_host *fake, unsigne
 const char *prism_fake_host_event(const struct prism_fake_host *fake, unsigned int i);
 /* The module's reason after a failure: "where: text", or "". */
 const char *prism_fake_host_reason(const struct prism_fake_host *fake);
-/* collect(), then the value of one sample; labels as `a="b"` joined by commas in declared order. NAN when there is
- * none. */
+/* What the module said with prism_condition(), or "". */
+const char *prism_fake_host_condition(const struct prism_fake_host *fake);
+/* collect(), then the value of one sample; labels as `a="b"` joined by commas in declared order. Of a histogram:
+ * NAME_count, NAME_sum, and NAME_bucket with `le="0.001"` (as %g says it) or `le="+Inf"` behind its labels. NAN when
+ * there is none. */
 double prism_fake_host_sample(struct prism_fake_host *fake, const char *metric, uint32_t identity, const char *labels);
 /* explain() as text. Valid until the next call. */
 const char *prism_fake_host_explain(struct prism_fake_host *fake, const struct prism_workload *workload);

@@ -128,6 +128,9 @@ struct prism_host_api {
 	const struct prism_node *(*node_at)(const struct prism_node *node, uint32_t i, const char **ret_key);
 	const char *(*node_text)(const struct prism_node *node);
 	void (*node_error)(struct prism_host *host, const struct prism_node *node, const char *text);
+
+	/* ABI 1.1 */
+	void (*condition)(struct prism_host *host, const char *text);
 };
 
 /* A module sees this much of its host; the rest is the host's. */
@@ -176,6 +179,29 @@ __attribute__((format(printf, 4, 5))) static inline int prism_fail(struct prism_
 
 /* This kernel cannot run the leg: the module becomes `unsupported`, the node stays healthy unless it is required. */
 #define prism_unsupported(host, where, ...) prism_fail((host), EOPNOTSUPP, (where), __VA_ARGS__)
+
+/*
+ * Why a module that runs does not do its work now, or not all of it, and what comes next: "the scheduler scx_lavd is
+ * loaded; tried again when it is gone". Shown as `degraded` wherever the module's state is, until it is taken back with
+ * a NULL format; the node is degraded meanwhile, and not ready if the module is required. Each change of the text is
+ * said in the log and the event stream: leave out what counts up or down. Between open() and close(), which ends it.
+ * Since ABI 1.1; an older host does not show it.
+ */
+__attribute__((format(printf, 2, 3))) static inline void prism_condition(struct prism_host *host, const char *format,
+									 ...)
+{
+	char text[1024] = "";
+	va_list args;
+
+	if (!PRISM_HOST_HAS(host, condition))
+		return;
+	if (format) {
+		va_start(args, format);
+		vsnprintf(text, sizeof(text), format, args);
+		va_end(args);
+	}
+	host->api->condition(host, text);
+}
 
 /* An asynchronous stop() is done. */
 static inline void prism_stopped(struct prism_host *host)

@@ -34,13 +34,20 @@ enum trouble {
 	BLOCK_IN_TIMER,
 	CRASH_IN_TIMER,
 	STALE_CALLS,
+	DEGRADED,
 };
 
-static const char *const troubles[] = {
-	"none",           "probe-unsupported", "open-fails",  "configure-fails", "configure-node", "start-fails",
-	"start-silent",   "replay-fails",      "timer-fails", "stop-slow",       "stop-never",     "double-stop",
-	"bad-events",     "claim-one",         "claim-none",  "watch",           "closed-fd",      "block-in-timer",
-	"crash-in-timer", "stale-calls",       NULL};
+static const char *const troubles[] = {"none",           "probe-unsupported",
+				       "open-fails",     "configure-fails",
+				       "configure-node", "start-fails",
+				       "start-silent",   "replay-fails",
+				       "timer-fails",    "stop-slow",
+				       "stop-never",     "double-stop",
+				       "bad-events",     "claim-one",
+				       "claim-none",     "watch",
+				       "closed-fd",      "block-in-timer",
+				       "crash-in-timer", "stale-calls",
+				       "degraded",       NULL};
 
 enum { OPTION_DO, OPTION_LEVEL, OPTION_RULES };
 static const struct prism_option options[] = {
@@ -136,6 +143,10 @@ static int life_configure(void *self, const struct prism_config *config)
 	l->trouble = trouble;
 	l->level = prism_option_int(l->host, config, OPTION_LEVEL);
 	l->stale_config = config;
+	if (trouble == DEGRADED)
+		prism_condition(l->host, "level %d holds\nit up", (int)l->level);
+	else
+		prism_condition(l->host, NULL);
 	say(l, "configure", (uint64_t)l->level);
 	return 0;
 }

@@ -1,8 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+// SPDX-License-Identifier: Apache-2.0
 #include <ctype.h>
 #include <string.h>
 
-#include "config/option.h"
+#include <prism/node.h>
 
 /* Words of the configuration are short; a longer one is not a typing mistake in one of them. */
 #define MAX_WORD 40
@@ -47,8 +47,7 @@ static unsigned int distance(const char *a, size_t a_len, const char *b, size_t 
 	return above[b_len];
 }
 
-const char *option_suggest(const char *word, uint32_t n, const char *(*at)(const void *arg, uint32_t i),
-			   const void *arg)
+const char *prism_suggest(const char *word, uint32_t n, const char *(*at)(const void *arg, uint32_t i), const void *arg)
 {
 	size_t len = strnlen(word, MAX_WORD + 1);
 	const char *best = NULL;
