@@ -96,7 +96,7 @@ static struct cgroup *by_pod(const struct agent *a, const char *text, struct err
 	if ((size_t)snprintf(s.needle, sizeof(s.needle), "pod %s", text) < sizeof(s.needle))
 		cgroup_walk(cgroups_root(a->cgroups), match_pod, &s);
 	if (!s.found)
-		error_set(e, ENOENT, text, "no source of this node knows such a pod");
+		error_set(e, ENOENT, text, "no cgroup of this node is such a pod's");
 	return s.found;
 }
 

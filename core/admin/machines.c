@@ -19,6 +19,7 @@ static void module_metrics(void *arg, const struct module_view *m)
 
 	snprintf(label, sizeof(label), "%s\t%s", m->name, module_state_name(m->state));
 	metric_set(metrics, METRIC_MODULE_STATE, label, 1);
+	metric_set(metrics, METRIC_MODULE_DEGRADED, m->name, m->condition[0] != '\0');
 	metric_set(metrics, METRIC_MODULE_CRASHES, m->name, m->crashes);
 }
 
@@ -31,6 +32,7 @@ static void refresh(const struct agent *a)
 	metric_set(a->metrics, METRIC_EVENTS, NULL, (double)stream_last_seq(a->stream));
 	metric_set(a->metrics, METRIC_EVENTS_LOST, NULL, (double)stream_lost(a->stream));
 	metric_reset(a->metrics, METRIC_MODULE_STATE);
+	metric_reset(a->metrics, METRIC_MODULE_DEGRADED);
 	metric_reset(a->metrics, METRIC_MODULE_CRASHES);
 	if (a->host)
 		host_modules(a->host, module_metrics, a->metrics);

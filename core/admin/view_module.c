@@ -13,8 +13,9 @@ static json_t *module_json(const struct module_view *m)
 
 	if (m->abi_major)
 		snprintf(abi, sizeof(abi), "%u.%u", m->abi_major, m->abi_minor);
-	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:b, s:b, s:I, s:I, s:f, s:f, s:s}", "name",
-			 json_any(m->name), "state", module_state_name(m->state), "reason", json_problem(m->reason),
+	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:b, s:b, s:I, s:I, s:f, s:f, s:s}",
+			 "name", json_any(m->name), "state", module_state_name(m->state), "reason",
+			 json_problem(m->reason), "condition", json_any(m->condition[0] ? m->condition : NULL),
 			 "version", json_any(m->version), "summary", json_any(m->summary), "file", json_any(m->file),
 			 "where", json_any(m->where), "facet", json_any(m->facet), "facet_bit",
 			 (json_int_t)m->facet_bit, "facet_all", m->facet_all, "required", m->required, "crashes",
@@ -127,16 +128,22 @@ static json_t *node_json(const struct prism_node *node)
 	return out;
 }
 
-static json_t *profile_json(const struct profile_setting *p)
+static json_t *list_json(const char *const *texts)
 {
-	json_t *hosts = json_array();
-	char where[256];
+	json_t *list = json_array();
 	size_t i;
 
-	for (i = 0; p->hosts && p->hosts[i]; i++)
-		json_array_append_new(hosts, json_any(p->hosts[i]));
-	return json_pack("{s:o, s:o, s:b, s:o, s:o, s:o}", "name", json_any(p->name), "hosts", hosts, "active",
-			 p->active, "where",
+	for (i = 0; texts && texts[i]; i++)
+		json_array_append_new(list, json_any(texts[i]));
+	return list;
+}
+
+static json_t *profile_json(const struct profile_setting *p)
+{
+	char where[256];
+
+	return json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "name", json_any(p->name), "hosts", list_json(p->hosts),
+			 "node_labels", list_json(p->node_labels), "active", p->active, "where",
 			 p->node ? json_any(node_where(p->node, true, where, sizeof(where))) : json_null(), "file",
 			 json_any(p->file), "overlay", node_json(p->overlay));
 }

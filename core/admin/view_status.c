@@ -60,10 +60,14 @@ static json_t *source_view(const struct agent *a)
 	unsigned int i;
 
 	for (i = 0; i < a->n_sources; i++) {
+		_cleanup_(text_done) struct text summary = {0};
 		struct source *s = a->source[i];
 
-		json_array_append_new(list, json_pack("{s:s, s:b}", "name", s->ops->name, "synced",
-						      !s->ops->synced || s->ops->synced(s)));
+		if (s->ops->summary)
+			s->ops->summary(s, &summary);
+		json_array_append_new(list,
+				      json_pack("{s:s, s:b, s:o}", "name", s->ops->name, "synced",
+						!s->ops->synced || s->ops->synced(s), "text", json_any(summary.data)));
 	}
 	return list;
 }

@@ -12,9 +12,13 @@
 #include "agent/priority.h"
 #include "agent/state.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/util.h"
 #include "cgroup/mount.h"
+#include "pods/source.h"
 #include "source/rules.h"
+
+#define TRIM_NS (600 * NS_PER_SEC)
 
 /* ---- what the rooms ask of each other, tied together ---- */
 
@@ -63,6 +67,40 @@ static void reconsider(void *arg, struct cgroup *cg)
 	struct agent *a = arg;
 
 	pipeline_reconsider(a->pipeline, cg);
+}
+
+static void source_received(void *arg, uint64_t received_ns)
+{
+	struct agent *a = arg;
+
+	pipeline_received(a->pipeline, received_ns);
+}
+
+static void source_node_labels(void *arg, const char *labels)
+{
+	agent_node_labels(arg, labels);
+}
+
+/* What the run before had for this cgroup, in the words of a source. */
+static bool source_adopted(void *arg, const struct cgroup *cg, struct workload_spec *ret)
+{
+	static char weight[8];
+	struct agent *a = arg;
+	const struct prism_identity *entry = bus_adopted_entry(a->bus, cg->id);
+	const struct identity *id = entry ? identity_by_number(a->identities, entry->identity) : NULL;
+
+	if (!id || id->hash != entry->label_hash)
+		return false;
+	snprintf(weight, sizeof(weight), "%u", PRISM_FLAGS_WEIGHT(entry->flags));
+	*ret = (struct workload_spec){
+		.namespace_name = id->namespace_name,
+		.service_account = id->service_account,
+		.labels = id->labels,
+		.n_labels = id->n_labels,
+		.latency_class = PRISM_FLAGS_CLASS(entry->flags) ? latency_class_name(entry->flags) : NULL,
+		.weight = PRISM_FLAGS_WEIGHT(entry->flags) ? weight : NULL,
+	};
+	return true;
 }
 
 struct for_module {
@@ -131,6 +169,15 @@ static void keep_pins(struct agent *a)
 	host_keep_pins(a->host);
 }
 
+/* After the start, and now and then: a reload or a TLS handshake brings some of it back. */
+static void trim(struct agent *a)
+{
+	if (!agent_ready(a) || (a->trimmed_ns && monotonic_ns() - a->trimmed_ns < TRIM_NS))
+		return;
+	memory_trim();
+	a->trimmed_ns = monotonic_ns();
+}
+
 static void on_heartbeat(uv_timer_t *timer)
 {
 	struct agent *a = timer->data;
@@ -141,6 +188,8 @@ static void on_heartbeat(uv_timer_t *timer)
 	/* What a full map or a failure left waiting. */
 	if (bus_staged(a->bus))
 		bus_flush(a->bus);
+	agent_choose_profiles(a);
+	trim(a);
 }
 
 struct comparison {
@@ -288,15 +337,29 @@ static int open_host(struct agent *a, struct error *e)
 
 static int open_sources(struct agent *a, struct error *e)
 {
-	struct source_env env = {.loop = a->loop, .reconsider = reconsider, .arg = a};
+	static int (*const make[])(const struct source_env *env, struct source **ret) = {pods_source_new,
+											 rules_source_new};
+	struct source_env env = {
+		.loop = a->loop,
+		.reconsider = reconsider,
+		.received = source_received,
+		.flush = cgroups_drained,
+		.adopted = source_adopted,
+		.node_labels = source_node_labels,
+		.metrics = a->metrics,
+		.arg = a,
+	};
 	struct problems p = {0};
 	unsigned int i;
 	int r;
 
-	r = rules_source_new(&env, &a->source[0]);
-	if (r < 0)
-		return error_set(e, -r, "cgroup rules", "%s", strerror(-r));
-	a->n_sources = 1;
+	for (i = 0; i < ARRAY_SIZE(make); i++) {
+		r = make[i](&env, &a->source[i]);
+		if (r < 0)
+			return error_set(e, -r, "sources", "%s", strerror(-r));
+		a->n_sources++;
+	}
+	r = 0;
 	for (i = 0; r == 0 && i < a->n_sources; i++)
 		r = a->source[i]->ops->configure(a->source[i], a->settings, &p);
 	if (r < 0)

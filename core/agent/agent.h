@@ -48,7 +48,9 @@ struct agent {
 	bool synced;              /* first sync done and written to the bus */
 	bool started;             /* agent_start() succeeded */
 	bool modules_rested;      /* the modules of the first host_apply() came to rest */
+	uint64_t trimmed_ns;      /* when memory that is seldom needed was given back last; 0: not yet */
 	bool reloading;
+	bool node_labels_changed; /* profiles are to be chosen anew */
 	bool stopping;
 	struct error last_reload;    /* of the last reload that was refused; code 0: none */
 	struct error state_error;    /* the identity table cannot be written; code 0: fine */
@@ -81,6 +83,11 @@ typedef void (*agent_reload_fn)(void *arg, const struct problems *p);
 int agent_reload(struct agent *agent, struct problems *p, agent_reload_fn done, void *arg);
 /* Stops modules, sources and bus in reverse order of start; done(arg) when the loop has nothing of ours left. */
 void agent_stop(struct agent *agent, bool remove, void (*done)(void *arg), void *arg);
+
+/* node_label.c: the Node object has these labels: kept for the next start; other profiles than now: a reload. */
+void agent_node_labels(struct agent *agent, const char *labels);
+/* Does the reload that changed labels wait for. */
+void agent_choose_profiles(struct agent *agent);
 
 /* Shared by start and reload, inside the room. */
 void agent_start_timers(struct agent *agent);

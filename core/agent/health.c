@@ -55,6 +55,11 @@ static void module_condition(void *arg, const struct module_view *m)
 {
 	char text[1600];
 
+	if (m->condition[0]) {
+		snprintf(text, sizeof(text), "%sdegraded: %s", m->required ? "required, " : "", m->condition);
+		say(arg, m->name, text);
+		return;
+	}
 	if (m->state != MODULE_FAILED && m->state != MODULE_QUARANTINED && !(m->required && m->state != MODULE_RUNNING))
 		return;
 	snprintf(text, sizeof(text), "%s%s: %s%s%s", m->required ? "required, " : "", module_state_name(m->state),
@@ -62,11 +67,17 @@ static void module_condition(void *arg, const struct module_view *m)
 	say(arg, m->name, text);
 }
 
+static void say_of_source(void *arg, const char *subject, const char *text)
+{
+	say(arg, subject, text);
+}
+
 void agent_conditions(const struct agent *a, void (*fn)(void *arg, const char *subject, const char *text), void *arg)
 {
 	struct sink s = {.fn = fn, .arg = arg};
 	const char *why_not_bpf = NULL;
 	char text[1600];
+	unsigned int i;
 
 	if (a->bus)
 		bus_conditions(a, &s);
@@ -74,6 +85,9 @@ void agent_conditions(const struct agent *a, void (*fn)(void *arg, const char *s
 		snprintf(text, sizeof(text), "cgroup events come from inotify and are slower: %s", why_not_bpf);
 		say(&s, "cgroup", text);
 	}
+	for (i = 0; i < a->n_sources; i++)
+		if (a->source[i]->ops->conditions)
+			a->source[i]->ops->conditions(a->source[i], say_of_source, &s);
 	if (priority_problem())
 		say(&s, "scheduling", priority_problem());
 	if (a->state_error.code) {

@@ -124,6 +124,8 @@ void pipeline_cgroup_added(struct pipeline *p, struct cgroup *cg, uint64_t recei
 {
 	struct workload *above = cg->parent ? workload_of(cg->parent) : NULL;
 
+	if (p->agent->synced)
+		cg->made_ns = received_ns;
 	if (above)
 		above->identity->n_cgroups++;
 	pipeline_reconsider(p, cg);
@@ -175,13 +177,28 @@ void pipeline_refilter(struct pipeline *p)
 
 /* ---- write it, then tell it ---- */
 
+static void tell_sources(struct agent *a)
+{
+	unsigned int i;
+
+	for (i = 0; i < a->n_sources; i++)
+		if (a->source[i]->ops->flushed)
+			a->source[i]->ops->flushed(a->source[i]);
+}
+
+void pipeline_received(struct pipeline *p, uint64_t received_ns)
+{
+	publish_received(p->publisher, received_ns);
+}
+
 void pipeline_flush(struct pipeline *p)
 {
 	struct agent *a = p->agent;
 
 	if (!a->synced)
 		return; /* the start-up walk is written as a whole */
-	publish_flush(p->publisher);
+	if (publish_flush(p->publisher) == 0)
+		tell_sources(a);
 	announce_flush(p->announcer);
 	metric_set(a->metrics, METRIC_LIVE_IDENTITIES, NULL, identity_live(a->identities));
 	metric_set(a->metrics, METRIC_HELD_IDENTITIES, NULL, identity_held(a->identities));

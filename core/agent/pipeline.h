@@ -17,6 +17,8 @@ void pipeline_cgroup_removed(struct pipeline *p, struct cgroup *cg);
 void pipeline_cgroup_renamed(struct pipeline *p, struct cgroup *cg);
 /* From a source: what is said of this cgroup has changed. */
 void pipeline_reconsider(struct pipeline *p, struct cgroup *cg);
+/* What is staged next was taken in at this time (CLOCK_MONOTONIC), for prism_propagation_seconds. */
+void pipeline_received(struct pipeline *p, uint64_t received_ns);
 /* Write what is staged, then tell the modules. */
 void pipeline_flush(struct pipeline *p);
 /* The label filter changed: look at every workload again. */

@@ -13,10 +13,11 @@ struct cgroup {
 	uint64_t id;
 	struct cgroup *parent; /* NULL: the root */
 	struct cgroup *child, *next, *prev;
-	uint16_t level; /* the root is 0 */
-	bool mark;      /* for a rescan */
-	void *workload; /* the workload whose own cgroup this is, or NULL; the pipeline's */
-	char *name;     /* "" for the root */
+	uint16_t level;   /* the root is 0 */
+	bool mark;        /* for a rescan */
+	uint64_t made_ns; /* CLOCK_MONOTONIC; 0: was there when prismd started. The pipeline's */
+	void *workload;   /* the workload whose own cgroup this is, or NULL; the pipeline's */
+	char *name;       /* "" for the root */
 };
 
 struct cgroups *cgroups_new(uint64_t root_id);

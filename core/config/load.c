@@ -146,6 +146,8 @@ static int load_profiles(struct loader *l)
 		seen = tree_merge(l->tree, l->base, l->overrides, load_prepend);
 	if (!seen)
 		return tree_no_memory(l->p);
+	if (node_labels_load(l, seen) < 0)
+		return -ENOMEM;
 	name = load_text(seen, "node", "name");
 	return profile_apply(l, node_get(seen, "profiles"), name ? name : l->hostname);
 }

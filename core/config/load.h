@@ -14,8 +14,9 @@ struct loader {
 	struct settings *settings; /* takes files and profiles; its tree owns every node */
 	struct tree *tree;
 	struct problems *p;
-	struct prism_node *base;      /* the layers so far, one over the other */
-	struct prism_node *overrides; /* the last layer; NULL: none */
+	struct prism_node *base;        /* the layers so far, one over the other */
+	struct prism_node *overrides;   /* the last layer; NULL: none */
+	const char *const *node_labels; /* "key=value", NULL-terminated */
 };
 
 /* The lists in which a later layer's elements stand in front. */
@@ -31,6 +32,11 @@ int load_layers(struct loader *l);
 int override_parse(struct loader *l, struct prism_node **ret);
 /* Do the modules and profiles that they address by name exist in base? */
 int override_check(struct loader *l, const struct prism_node *base);
+
+/* Reads l->node_labels; a file that is not there is none. seen: the configuration without profiles. */
+int node_labels_load(struct loader *l, const struct prism_node *seen);
+/* Does one of these match one of the node's labels? */
+bool node_labels_match(const struct loader *l, const char *const *patterns);
 
 /* Reads every profile in `list` (may be NULL), decides which are active, and lays those over l->base. */
 int profile_apply(struct loader *l, const struct prism_node *list, const char *node_name);

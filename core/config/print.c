@@ -185,6 +185,10 @@ static void print_profile(struct printer *pr, const struct profile_setting *prof
 	}
 	if (!*profile->hosts)
 		text_append(pr->out, " none");
+	for (const char *const *label = profile->node_labels; *label; label++) {
+		text_append(pr->out, label == profile->node_labels ? "; node labels " : " ");
+		print_escaped(pr->out, *label);
+	}
 	text_append(pr->out, "; ");
 	print_escaped(pr->out, profile->file ? profile->file : "written inline");
 	text_append(pr->out, " (");

@@ -23,18 +23,17 @@ static bool matches(const struct profile_setting *profile, const char *name)
 	return false;
 }
 
-static int take_hosts(struct loader *l, struct profile_setting *profile)
+static int take_patterns(struct loader *l, const struct prism_node *list, const char *const **ret)
 {
-	const struct prism_node *list = node_get(profile->node, "hosts");
 	uint32_t n = list && list->kind == PRISM_NODE_LIST ? list->n_child : 0, taken = 0;
-	const char **hosts = tree_alloc(l->tree, (n + 1) * sizeof(*hosts));
+	const char **patterns = tree_alloc(l->tree, (n + 1) * sizeof(*patterns));
 
-	if (!hosts)
+	if (!patterns)
 		return tree_no_memory(l->p);
 	for (uint32_t i = 0; i < n; i++)
 		if (list->child[i]->kind == PRISM_NODE_SCALAR)
-			hosts[taken++] = list->child[i]->text;
-	profile->hosts = hosts;
+			patterns[taken++] = list->child[i]->text;
+	*ret = patterns;
 	return 0;
 }
 
@@ -82,13 +81,17 @@ static int take_overlay(struct loader *l, struct profile_setting *profile)
 static int apply_one(struct loader *l, struct profile_setting *profile, const char *node_name)
 {
 	struct prism_node *merged;
-	int r = take_hosts(l, profile);
+	int r = take_patterns(l, node_get(profile->node, "hosts"), &profile->hosts);
 
+	if (!r)
+		r = take_patterns(l, node_get(profile->node, "node_labels"), &profile->node_labels);
 	if (!r)
 		r = take_overlay(l, profile);
 	if (r < 0)
 		return r;
-	profile->active = matches(profile, node_name) || matches(profile, l->hostname);
+	profile->active = matches(profile, node_name) || matches(profile, l->hostname) ||
+			  node_labels_match(l, profile->node_labels);
+	l->settings->by_node_label |= *profile->node_labels != NULL;
 	if (!profile->active || !profile->overlay || profile->overlay->kind != PRISM_NODE_MAP)
 		return 0;
 	merged = tree_merge(l->tree, l->base, profile->overlay, load_prepend);

@@ -16,6 +16,7 @@ static const char *const exit_policies[] = {"keep", "remove", NULL};
 static const char *const schedulings[] = {"realtime", "normal", NULL};
 static const char *const log_levels[] = {"error", "warning", "info", "debug", NULL};
 static const char *const log_formats[] = {"auto", "plain", "journal", "json", NULL};
+static const char *const switches[] = {"auto", "true", "false", NULL};
 static const char *const compats[] = {"lean", "v1-exact", NULL};
 
 /* clang-format off */
@@ -67,6 +68,7 @@ static const struct prism_option bus_options[] = {
 
 static const struct prism_option sources_options[] = {
 	{.name = "cgroup", .kind = PRISM_OPTION_NODE, .help = "Workloads from cgroup paths, by rules."},
+	{.name = "kubernetes", .kind = PRISM_OPTION_NODE, .help = "The pods of this node, from the API server."},
 };
 
 static const struct prism_option cgroup_options[] = {
@@ -77,6 +79,33 @@ static const struct prism_option cgroup_options[] = {
 	[CGROUP_RULES] = {.name = "rules", .kind = PRISM_OPTION_NODE,
 		.help = "Rules from path to workload; the first match wins. The main file's list stands in place of "
 			"the built-in one; lists of conf.d, profiles and the command line go in front of it."},
+};
+
+static const struct prism_option kubernetes_options[] = {
+	[KUBERNETES_ENABLED] = {.name = "enabled", .kind = PRISM_OPTION_ENUM, .choices = switches, .fallback = "auto",
+		.help = "Make workloads from the pods of this node. auto: when prismd runs in a pod that has a service account, "
+			"or kubeconfig names a file."},
+	[KUBERNETES_KUBECONFIG] = {.name = "kubeconfig", .kind = PRISM_OPTION_STRING, .fallback = "",
+		.help = "File with the API server's address and prismd's credentials, read anew before each request. Empty: the "
+			"service account of the pod that prismd runs in."},
+	[KUBERNETES_CONTEXT] = {.name = "context", .kind = PRISM_OPTION_STRING, .fallback = "",
+		.help = "Context of the kubeconfig. Empty: its current-context."},
+	[KUBERNETES_NODE_NAME] = {.name = "node_name", .kind = PRISM_OPTION_STRING, .max = 253, .fallback = "",
+		.help = "Name of this node's Node object. Empty: the environment variable NODE_NAME, or node.name in lower case."},
+	[KUBERNETES_SYNC_TIMEOUT] = {.name = "sync_timeout", .kind = PRISM_OPTION_DURATION, .fallback = "30s",
+		.max = DAY,
+		.help = "How long readiness waits for the first list of pods. After that prismd is ready and degraded: what the "
+			"run before has left on the bus stays."},
+	[KUBERNETES_IDLE_LIMIT] = {.name = "idle_limit", .kind = PRISM_OPTION_DURATION, .fallback = "90s",
+		.min = SEC, .max = DAY,
+		.help = "A watch without an event or bookmark (API servers send one a minute) for so long counts as dead."},
+	[KUBERNETES_RETRY_MAX] = {.name = "retry_max", .kind = PRISM_OPTION_DURATION, .fallback = "30s",
+		.min = SEC, .max = HOUR,
+		.help = "Longest wait before a server that answers with errors is asked again. One that does not answer is "
+			"tried more than once a second."},
+	[KUBERNETES_MAX_OBJECT] = {.name = "max_object", .kind = PRISM_OPTION_SIZE, .fallback = "4MiB",
+		.min = 64 << 10, .max = 1 << 30,
+		.help = "A pod that is larger is passed over, and said so. API servers store at most 1.5 MiB."},
 };
 
 static const struct prism_option identity_options[] = {
@@ -133,7 +162,9 @@ static const struct prism_option profile_options[] = {
 		.help = "The profile's name: [a-z][a-z0-9_-]*, at most 31 bytes. Lists merge by it."},
 	[PROFILE_HOSTS] = {.name = "hosts", .kind = PRISM_OPTION_LIST, .fallback = "[]",
 		.help = "Patterns (shell style: * ? [a-z]) of the host names or node names where it is active; "
-			"none: nowhere."},
+			"none: nowhere by name."},
+	[PROFILE_NODE_LABELS] = {.name = "node_labels", .kind = PRISM_OPTION_LIST, .fallback = "[]",
+		.help = "Labels of the node's Kubernetes Node object where it is active too: KEY, or KEY=PATTERN (shell style)."},
 	[PROFILE_FILE] = {.name = "file", .kind = PRISM_OPTION_STRING, .fallback = "",
 		.help = "The file to lay over, relative to the file that names it. Either this or overlay."},
 	[PROFILE_OVERLAY] = {.name = "overlay", .kind = PRISM_OPTION_NODE,
@@ -164,19 +195,27 @@ static const struct value_check bus_checks[] = {{"dir", value_check_path}, {}};
 static const struct value_check cgroup_checks[] = {{"root", value_check_optional_path},
 						   {"rules", value_check_rules},
 						   {}};
+static const struct value_check kubernetes_checks[] = {{"kubeconfig", value_check_optional_path},
+						       {"node_name", value_check_node_name},
+						       {}};
 static const struct value_check admin_checks[] = {{"socket", value_check_socket}, {"metrics", value_check_metrics}, {}};
 static const struct value_check module_checks[] = {{"name", value_check_name},
 						   {"file", value_check_module_file},
 						   {"sha256", value_check_sha256},
 						   {"config", value_check_map},
 						   {}};
-static const struct value_check profile_checks[] = {{"name", value_check_name}, {"hosts", value_check_hosts}, {}};
+static const struct value_check profile_checks[] = {{"name", value_check_name},
+						    {"hosts", value_check_hosts},
+						    {"node_labels", value_check_hosts},
+						    {}};
 static const struct value_check labels_checks[] = {{"exclude", value_check_label_patterns},
 						   {"include", value_check_label_patterns},
 						   {}};
 static const struct value_check root_checks[] = {{"module_dirs", value_check_paths}, {}};
 
-static const struct subsection sources_subs[] = {{"cgroup", SECTION_MAP, &schema_cgroup}, {}};
+static const struct subsection sources_subs[] = {{"cgroup", SECTION_MAP, &schema_cgroup},
+						 {"kubernetes", SECTION_MAP, &schema_kubernetes},
+						 {}};
 static const struct subsection identity_subs[] = {{"labels", SECTION_MAP, &schema_labels}, {}};
 static const struct subsection profile_subs[] = {{"overlay", SECTION_OVERLAY, &schema_root}, {}};
 static const struct subsection root_subs[] = {
@@ -202,6 +241,8 @@ const struct section schema_sources = {"sources", "Where workloads come from.", 
 				       .subsections = sources_subs};
 const struct section schema_cgroup = {"sources.cgroup", "Workloads from cgroup paths.", OPTIONS(cgroup_options),
 				      .checks = cgroup_checks};
+const struct section schema_kubernetes = {"sources.kubernetes", "The pods of this node, from the API server.",
+					  OPTIONS(kubernetes_options), .checks = kubernetes_checks};
 const struct section schema_identity = {"identity", "From labels to numbers.", OPTIONS(identity_options),
 					.subsections = identity_subs};
 const struct section schema_labels = {"identity.labels",

@@ -22,6 +22,16 @@ enum node_key {
 enum log_key { LOG_LEVEL, LOG_FORMAT };
 enum bus_key { BUS_DIR, BUS_CAPACITY, BUS_COMPAT, BUS_HEARTBEAT, BUS_STALE_AFTER, BUS_RECONCILE };
 enum cgroup_key { CGROUP_ENABLED, CGROUP_ROOT, CGROUP_RULES };
+enum kubernetes_key {
+	KUBERNETES_ENABLED,
+	KUBERNETES_KUBECONFIG,
+	KUBERNETES_CONTEXT,
+	KUBERNETES_NODE_NAME,
+	KUBERNETES_SYNC_TIMEOUT,
+	KUBERNETES_IDLE_LIMIT,
+	KUBERNETES_RETRY_MAX,
+	KUBERNETES_MAX_OBJECT,
+};
 enum labels_key { LABELS_EXCLUDE, LABELS_INCLUDE };
 enum identity_key { IDENTITY_LABELS, IDENTITY_HOLD_BACK };
 enum admin_key { ADMIN_SOCKET, ADMIN_GROUP, ADMIN_METRICS, ADMIN_EVENT_BUFFER };
@@ -35,7 +45,7 @@ enum module_key {
 	MODULE_STOP_DEADLINE,
 	MODULE_CONFIG,
 };
-enum profile_key { PROFILE_NAME, PROFILE_HOSTS, PROFILE_FILE, PROFILE_OVERLAY };
+enum profile_key { PROFILE_NAME, PROFILE_HOSTS, PROFILE_NODE_LABELS, PROFILE_FILE, PROFILE_OVERLAY };
 
 enum section_form {
 	SECTION_MAP,
@@ -60,7 +70,7 @@ struct section {
 };
 
 extern const struct section schema_root, schema_node, schema_log, schema_bus, schema_sources, schema_cgroup,
-	schema_identity, schema_labels, schema_admin, schema_module, schema_profile;
+	schema_kubernetes, schema_identity, schema_labels, schema_admin, schema_module, schema_profile;
 
 /* Everything about one file that can be said without the others. */
 int schema_check(const struct prism_node *root, struct problems *p);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "config/settings.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -49,6 +50,23 @@ static int set_socket(struct settings *s, struct problems *p)
 	return set_default(s, "admin", "socket", path, p);
 }
 
+/* The name that kubelet registers: what its pod is told, or the host name in lower case. */
+static int set_kubernetes_node(struct settings *s, struct problems *p)
+{
+	struct prism_node *map = (struct prism_node *)node_get(node_get(s->root, "sources"), "kubernetes");
+	struct prism_node *node = (struct prism_node *)node_get(map, "node_name");
+	const char *told = getenv("NODE_NAME"), *name = load_text(s->root, "node", "name");
+	char *lower;
+
+	if (!node || node->kind != PRISM_NODE_SCALAR || *node->text || !name)
+		return 0;
+	node->text = lower = tree_string(s->tree, told && *told ? told : name);
+	tree_mark(node, TREE_MADE);
+	for (; lower && *lower; lower++)
+		*lower = (char)tolower((unsigned char)*lower);
+	return node->text ? 0 : tree_no_memory(p);
+}
+
 static int set_defaults(struct settings *s, const char *hostname, struct problems *p)
 {
 	const char *compat = load_text(s->root, "bus", "compat");
@@ -56,6 +74,8 @@ static int set_defaults(struct settings *s, const char *hostname, struct problem
 
 	if (!load_text(s->root, "node", "name"))
 		r = set_default(s, "node", "name", hostname, p);
+	if (!r)
+		r = set_kubernetes_node(s, p);
 	if (!r)
 		r = set_socket(s, p);
 	if (!r && compat && !strcmp(compat, "v1-exact") && is_default(node_get(node_get(s->root, "bus"), "capacity")))
@@ -179,10 +199,29 @@ static void read_bus(struct settings *s, struct problems *p)
 			     node_at(c, BUS_CAPACITY)->text, V1_EXACT_CAPACITY);
 }
 
+static void read_kubernetes(struct settings *s, struct problems *p)
+{
+	VALUES(c, &schema_kubernetes, node_get(node_get(s->root, "sources"), "kubernetes"), p);
+
+	if (!c)
+		return;
+	s->kubernetes = (struct kubernetes_setting){
+		.enabled = (enum kubernetes_switch)number(c, KUBERNETES_ENABLED),
+		.kubeconfig = text(c, KUBERNETES_KUBECONFIG),
+		.context = text(c, KUBERNETES_CONTEXT),
+		.node_name = text(c, KUBERNETES_NODE_NAME),
+		.sync_timeout_ms = ms(c, KUBERNETES_SYNC_TIMEOUT),
+		.idle_limit_ms = ms(c, KUBERNETES_IDLE_LIMIT),
+		.retry_max_ms = ms(c, KUBERNETES_RETRY_MAX),
+		.max_object = (size_t)number(c, KUBERNETES_MAX_OBJECT),
+	};
+}
+
 static void read_sources(struct settings *s, struct problems *p)
 {
 	VALUES(c, &schema_cgroup, node_get(node_get(s->root, "sources"), "cgroup"), p);
 
+	read_kubernetes(s, p);
 	if (!c)
 		return;
 	s->cgroup_enabled = number(c, CGROUP_ENABLED);

@@ -5,7 +5,7 @@
  *   1. the built-in rules of sources.cgroup (every other default is filled in last)
  *   2. the main file
  *   3. conf.d/ *.yaml, in byte order of their names
- *   4. the profiles whose host pattern matches, in the order in which they are listed
+ *   4. the profiles whose host pattern or node label matches, in the order in which they are listed
  *   5. `a.b.c=value` from the command line
  *
  * Maps merge key by key, lists replace, modules and profiles merge by name; a key without a value says nothing.
@@ -48,6 +48,23 @@ enum scheduling {
 	SCHEDULING_NORMAL,
 };
 
+enum kubernetes_switch {
+	KUBERNETES_AUTO, /* when there is a kubeconfig or a service account */
+	KUBERNETES_ON,
+	KUBERNETES_OFF,
+};
+
+struct kubernetes_setting {
+	enum kubernetes_switch enabled;
+	const char *kubeconfig; /* NULL: the pod's service account */
+	const char *context;    /* NULL: the kubeconfig's current one */
+	const char *node_name;  /* never empty */
+	uint64_t sync_timeout_ms;
+	uint64_t idle_limit_ms;
+	uint64_t retry_max_ms;
+	size_t max_object;
+};
+
 struct module_setting {
 	const char *name;
 	const char *file;   /* absolute, or a file name looked up in the module directories; NULL: <name>.so */
@@ -62,8 +79,9 @@ struct module_setting {
 
 struct profile_setting {
 	const char *name;
-	const char *const *hosts; /* patterns (fnmatch), NULL-terminated */
-	const char *file;         /* path of the overlay's file when it was not written inline; NULL otherwise */
+	const char *const *hosts;       /* patterns (fnmatch), NULL-terminated */
+	const char *const *node_labels; /* "key" or "key=pattern", NULL-terminated */
+	const char *file;               /* path of the overlay's file when it was not written inline; NULL otherwise */
 	bool active;
 	const struct prism_node *node;    /* the list element */
 	const struct prism_node *overlay; /* a root's map: what it lays over */
@@ -92,6 +110,7 @@ struct settings {
 	bool cgroup_enabled;
 	const char *cgroup_root;        /* NULL: found from mountinfo */
 	const struct prism_node *rules; /* list, may be empty. source/rules.h reads it */
+	struct kubernetes_setting kubernetes;
 	/* identity: */
 	const struct prism_node *label_exclude; /* lists of patterns, never NULL: the defaults are in the table */
 	const struct prism_node *label_include;
@@ -107,6 +126,7 @@ struct settings {
 	size_t n_modules;
 	struct profile_setting *profiles;
 	size_t n_profiles;
+	bool by_node_label; /* some profile is chosen by a label of the Node object */
 
 	char **files; /* what was read, in order, profiles of other nodes included */
 	size_t n_files;
@@ -114,6 +134,11 @@ struct settings {
 	const struct prism_node *root; /* the effective tree, with every default filled in */
 	const char *base_dir;          /* the main file's directory */
 };
+
+/* Where the labels of the Node object are kept between runs: `key=value`, one a line. */
+#define NODE_LABELS_FILE "node-labels"
+#define NODE_LABELS_MAX (256u * 1024)
+const char *node_labels_path(const char *state_dir, char *buf, size_t size);
 
 struct settings_source {
 	const char *path;   /* main file */

@@ -22,6 +22,8 @@ const char *module_reason(const json_t *module);
 
 /* Not as configured: failed, quarantined, or required and not running. */
 bool module_troubled(const json_t *module);
+/* Its state, or "degraded" for one that runs and does not do its work. */
+const char *module_state_word(const json_t *module);
 /* One module as `module show` prints it, with the options it declares. */
 void module_print(struct ctl *ctl, const json_t *module);
 

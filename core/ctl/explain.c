@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* prismctl identity explain: why has this process, cgroup or unit the identity it has, or none. */
+/* prismctl identity explain: why has this process, cgroup, unit or pod the identity it has, or none. */
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -173,19 +173,21 @@ static int run_explain(struct ctl *ctl, const struct invocation *inv)
 const struct command identity_explain_command = {
 	.noun = "identity",
 	.verb = "explain",
-	.arguments = "PID|CGROUP|UNIT",
+	.arguments = "PID|CGROUP|UNIT|POD",
 	.min_args = 1,
 	.max_args = 1,
 	.summary = "Why something has the identity it has, or none",
-	.detail = "A number is a process. What has a / or is there below the root of the hierarchy is a cgroup, "
-		  "anything\n"
-		  "else a unit. --as settles it. Without prismd the chain comes from the pinned map and the rule from\n"
-		  "the configuration; the modules' view is not known then.",
+	.detail =
+		"A number is a process. NAMESPACE/NAME is a pod, unless it is there below the root of the hierarchy.\n"
+		"What else has a / or is there is a cgroup, anything else a unit. --as settles it. Without prismd the\n"
+		"chain comes from the pinned map and the rule from the configuration; the modules' view and pods are\n"
+		"not known then.",
 	.examples = "  prismctl identity explain $$\n"
 		    "  prismctl identity explain /system.slice/ssh.service\n"
-		    "  prismctl identity explain ssh.service\n",
-	.options = (const struct ctl_option[]){{"as", 0, ARGUMENT_REQUIRED, "KIND", "pid, cgroup or unit",
-						"pid cgroup unit"},
+		    "  prismctl identity explain ssh.service\n"
+		    "  prismctl identity explain shop/checkout-7d4f9c-x2x8p\n",
+	.options = (const struct ctl_option[]){{"as", 0, ARGUMENT_REQUIRED, "KIND", "pid, cgroup, unit or pod",
+						"pid cgroup unit pod"},
 					       {0}},
 	.run = run_explain,
 };

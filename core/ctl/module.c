@@ -14,11 +14,16 @@ const char *module_reason(const json_t *module)
 	return json_is_object(reason) ? json_text(reason, "text") : json_text(module, "reason");
 }
 
+const char *module_state_word(const json_t *module)
+{
+	return *json_text(module, "condition") ? "degraded" : json_text(module, "state");
+}
+
 bool module_troubled(const json_t *module)
 {
 	const char *state = json_text(module, "state");
 
-	return strcmp(state, "failed") == 0 || strcmp(state, "quarantined") == 0 ||
+	return *json_text(module, "condition") || strcmp(state, "failed") == 0 || strcmp(state, "quarantined") == 0 ||
 	       (json_flag(module, "required") && strcmp(state, "running") != 0);
 }
 
@@ -49,14 +54,15 @@ static void print_list(struct ctl *ctl, const json_t *doc)
 	json_array_foreach(json_object_get(doc, "modules"), i, m)
 	{
 		table_cell(&t, TONE_PLAIN, "%s", json_text(m, "name"));
-		table_cell(&t, tone_of(json_text(m, "state")), "%s", json_text(m, "state"));
+		table_cell(&t, tone_of(module_state_word(m)), "%s", module_state_word(m));
 		table_cell(&t, TONE_PLAIN, "%s", or_dash(json_text(m, "version")));
 		table_cell(&t, TONE_PLAIN, "%s", or_dash(json_text(m, "facet")));
 		table_cell(&t, TONE_PLAIN, "%s", json_flag(m, "required") ? "yes" : "no");
 		table_cell(&t, TONE_PLAIN, "%" PRId64, json_number(m, "crashes"));
 		table_cell(&t, TONE_PLAIN, "%s", or_dash(json_text(m, "where")));
 		table_cell(&t, TONE_PLAIN, "%s", or_dash(json_text(m, "file")));
-		table_cell(&t, TONE_PLAIN, "%s", or_dash(module_reason(m)));
+		table_cell(&t, TONE_PLAIN, "%s",
+			   *json_text(m, "condition") ? json_text(m, "condition") : or_dash(module_reason(m)));
 	}
 	table_print(&t, &ctl->style);
 	table_done(&t);
@@ -75,6 +81,8 @@ static void print_one(struct ctl *ctl, const json_t *doc)
 		fields_add(&t, "Summary", TONE_PLAIN, "%s", json_text(m, "summary"));
 	fields_add(&t, "State", tone_of(json_text(m, "state")), "%s for %s", json_text(m, "state"),
 		   duration_text(json_decimal(m, "since"), time, sizeof(time)));
+	if (*json_text(m, "condition"))
+		fields_add(&t, "Degraded", TONE_WARN, "%s", json_text(m, "condition"));
 	if (*module_reason(m))
 		fields_add(&t, "Reason", TONE_WARN, "%s%s%s", json_text(reason, "where"),
 			   *json_text(reason, "where") ? ": " : "", module_reason(m));

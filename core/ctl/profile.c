@@ -27,15 +27,22 @@ static json_t *node_json(const struct prism_node *node)
 	return out;
 }
 
+static json_t *list_json(const char *const *texts)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; texts && texts[i]; i++)
+		json_array_append_new(list, json_string_any(texts[i]));
+	return list;
+}
+
 static json_t *profile_json(const struct profile_setting *p)
 {
-	json_t *hosts = json_array();
 	char where[256];
 
-	for (size_t i = 0; p->hosts && p->hosts[i]; i++)
-		json_array_append_new(hosts, json_string_any(p->hosts[i]));
-	return json_pack("{s:o, s:o, s:b, s:o, s:o, s:o}", "name", json_string_any(p->name), "hosts", hosts, "active",
-			 p->active, "where", json_string_any(node_where(p->node, true, where, sizeof(where))), "file",
+	return json_pack("{s:o, s:o, s:o, s:b, s:o, s:o, s:o}", "name", json_string_any(p->name), "hosts",
+			 list_json(p->hosts), "node_labels", list_json(p->node_labels), "active", p->active, "where",
+			 json_string_any(node_where(p->node, true, where, sizeof(where))), "file",
 			 p->file ? json_string_any(p->file) : json_null(), "overlay", node_json(p->overlay));
 }
 

@@ -75,6 +75,19 @@ static void add_cgroups(struct table *t, const json_t *cgroup)
 			   *why ? ": " : "", why);
 }
 
+static void add_sources(struct table *t, const json_t *doc)
+{
+	const json_t *source;
+	size_t i;
+
+	json_array_foreach(json_object_get(doc, "sources"), i, source)
+	{
+		if (*json_text(source, "text"))
+			fields_add(t, "Source", TONE_PLAIN, "%s: %s", json_text(source, "name"),
+				   json_text(source, "text"));
+	}
+}
+
 static void add_propagation(struct table *t, const json_t *p)
 {
 	char p50[32], p99[32];
@@ -108,7 +121,7 @@ static void add_modules(struct table *t, const json_t *doc)
 
 	json_array_foreach(json_object_get(doc, "modules"), i, m)
 	{
-		const char *state = json_text(m, "state");
+		const char *state = module_state_word(m);
 		const char *reason = is_condition(doc, json_text(m, "name")) ? "" : module_reason(m);
 		size_t pins = json_array_size(json_object_get(m, "pins"));
 
@@ -163,6 +176,7 @@ static void print_status(struct ctl *ctl, const json_t *doc)
 		fields_add(&t, "Identities", TONE_PLAIN, "%" PRId64 " live, %" PRId64 " held back",
 			   json_number(identities, "live"), json_number(identities, "held"));
 	add_cgroups(&t, json_object_get(doc, "cgroup"));
+	add_sources(&t, doc);
 	add_propagation(&t, json_object_get(doc, "propagation"));
 	add_modules(&t, doc);
 	add_files(&t, doc);

@@ -17,6 +17,7 @@ static const char *const names[] = {
 	[TARGET_PID] = "pid",
 	[TARGET_CGROUP] = "cgroup",
 	[TARGET_UNIT] = "unit",
+	[TARGET_POD] = "pod",
 };
 
 const char *target_kind_name(enum target_kind kind)
@@ -31,10 +32,20 @@ static bool is_cgroup(const char *text, int root_fd)
 	return root_fd >= 0 && fstatat(root_fd, text, &st, 0) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* One slash, in the middle. */
+static bool is_pod(const char *text)
+{
+	const char *slash = strchr(text, '/');
+
+	return slash && slash > text && slash[1] && !strchr(slash + 1, '/');
+}
+
 static enum target_kind guess(const char *text, int root_fd)
 {
 	if (text[strspn(text, "0123456789")] == '\0')
 		return TARGET_PID;
+	if (is_pod(text) && !is_cgroup(text, root_fd))
+		return TARGET_POD;
 	return strchr(text, '/') || is_cgroup(text, root_fd) ? TARGET_CGROUP : TARGET_UNIT;
 }
 
@@ -44,12 +55,12 @@ int target_parse(const char *text, const char *as, const char *root, int root_fd
 	size_t i = 0;
 
 	if (!*text)
-		return error_set(e, EINVAL, NULL, "nothing to explain: give a pid, a cgroup or a unit");
+		return error_set(e, EINVAL, NULL, "nothing to explain: give a pid, a cgroup, a unit or a pod");
 	if (as) {
 		while (i < ARRAY_SIZE(names) && strcmp(names[i], as) != 0)
 			i++;
 		if (i == ARRAY_SIZE(names))
-			return error_set(e, EINVAL, as, "not one of pid, cgroup, unit");
+			return error_set(e, EINVAL, as, "not one of pid, cgroup, unit, pod");
 		kind = (enum target_kind)i;
 	}
 	if (kind == TARGET_PID && (text[strspn(text, "0123456789")] || strlen(text) > 9 || atoi(text) < 1))
@@ -116,6 +127,10 @@ int target_find(const struct target *target, const char *root, char *ret_path, s
 		return 0;
 	case TARGET_CGROUP:
 		return find_cgroup(target->text, root, ret_path, size, e);
+	case TARGET_POD:
+		return error_set(e, ENOTCONN, target->text,
+				 "prismd is not running, and only prismd knows pods: give a "
+				 "cgroup or a pid of it");
 	case TARGET_UNIT:
 		r = find_unit(target->text, root, ret_path, size);
 		return r < 0 ? error_set(e, -r, target->text, "no cgroup below %s is named like this unit", root) : 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `identity explain` may be asked about: a process, a cgroup or a unit, told apart by their form. */
+/* What `identity explain` may be asked about: a process, a cgroup, a unit or a pod, told apart by their form. */
 #ifndef CTL_TARGET_H
 #define CTL_TARGET_H
 
@@ -11,12 +11,13 @@ enum target_kind {
 	TARGET_PID,    /* digits */
 	TARGET_CGROUP, /* has a /, or is there below the root of the hierarchy */
 	TARGET_UNIT,   /* anything else */
+	TARGET_POD,    /* namespace/name, which is no cgroup below the root */
 };
 const char *target_kind_name(enum target_kind kind); /* as in the admin API's query: "pid", "cgroup", ... */
 
 struct target {
 	enum target_kind kind;
-	char text[4096]; /* pid, path below the root ("/" first), unit */
+	char text[4096]; /* pid, path below the root ("/" first), unit, namespace/name */
 };
 
 /*

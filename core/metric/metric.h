@@ -34,12 +34,23 @@ enum core_metric {
 	METRIC_CGROUP_RESCANS,       /* prism_cgroup_rescans_total */
 	METRIC_POLICY_INVALID,       /* prism_policy_invalid_total{label}: values that could not be read */
 	METRIC_MODULE_STATE,         /* prism_module_state{module,state}: 1 for the state it is in */
+	METRIC_MODULE_DEGRADED,      /* prism_module_degraded{module}: 1 while it runs and does not do its work */
 	METRIC_MODULE_CRASHES,       /* prism_module_crashes_total{module} */
 	METRIC_SAMPLES_DROPPED,      /* prism_module_samples_dropped_total{module}: see sink_dropped() */
 	METRIC_EVENTS,               /* prism_events_total */
 	METRIC_EVENTS_LOST,          /* prism_events_lost_total */
 	METRIC_CONFIG_RELOADS,       /* prism_config_reloads_total{result}: ok, failed */
 	METRIC_STATE_WRITE_FAILURES, /* prism_state_write_failures_total */
+	METRIC_KUBE_REQUESTS,        /* prism_kube_requests_total{code}: HTTP's, none: no answer */
+	METRIC_KUBE_LISTS,           /* prism_kube_lists_total{way}: watchlist, list */
+	METRIC_KUBE_WATCH_RESTARTS,  /* prism_kube_watch_restarts_total{reason} */
+	METRIC_KUBE_EVENTS,          /* prism_kube_events_total{type} */
+	METRIC_KUBE_LAST_EVENT,      /* prism_kube_last_event_timestamp_seconds{resource} */
+	METRIC_KUBE_CONNECTED,       /* prism_kube_connected{resource} */
+	METRIC_KUBE_DECODE_FAILURES, /* prism_kube_decode_failures_total */
+	METRIC_KUBE_OBJECTS_REFUSED, /* prism_kube_objects_refused_total */
+	METRIC_PODS,                 /* prism_pods{state}: known, waiting, left */
+	METRIC_POD_WINDOW,           /* prism_pod_window_seconds: pod's cgroup made -> entry on the bus */
 	METRIC_BUILD_INFO,           /* prism_build_info{version} */
 	METRIC_COUNT,
 };

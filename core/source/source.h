@@ -17,6 +17,7 @@
 #include "cgroup/tree.h"
 #include "config/settings.h"
 #include "identity/canonical.h"
+#include "metric/metric.h"
 
 struct source;
 
@@ -24,7 +25,21 @@ struct source_env {
 	uv_loop_t *loop;
 	/* Ask all sources about this cgroup again: what a source says of it has changed. */
 	void (*reconsider)(void *arg, struct cgroup *cg);
+	/*
+	 * The rest is for a source that hears of workloads by itself, and not through a cgroup.
+	 * received: what is staged next was taken in at this time (CLOCK_MONOTONIC). flush: write what is staged now.
+	 */
+	void (*received)(void *arg, uint64_t received_ns);
+	void (*flush)(void *arg);
+	/*
+	 * Start-up only: what the bus that the run before has left says of this cgroup. false: nothing. Borrowed until
+	 * the next call.
+	 */
+	bool (*adopted)(void *arg, const struct cgroup *cg, struct workload_spec *ret);
+	/* The labels of the Node object, `key=value` one a line, sorted: what profiles are chosen by. */
+	void (*node_labels)(void *arg, const char *labels);
 	struct cgroups *cgroups;
+	struct metrics *metrics;
 	void *arg;
 };
 
@@ -43,6 +58,13 @@ struct source_ops {
 	void (*explain)(struct source *source, const char *path, struct text *out);
 	/* true when everything that existed at start has been said: readiness waits for it. */
 	bool (*synced)(struct source *source);
+	/* How it is, in one line, for status. May be NULL. */
+	void (*summary)(struct source *source, struct text *out);
+	/* What was staged is written. May be NULL. */
+	void (*flushed)(struct source *source);
+	/* Each thing that is not well, with what to do. May be NULL. */
+	void (*conditions)(struct source *source, void (*fn)(void *arg, const char *subject, const char *text),
+			   void *arg);
 	void (*free)(struct source *source);
 };
 

@@ -263,6 +263,6 @@ void sandbox_require_root(void)
 {
 	if (geteuid() == 0 && libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_CGROUP_SKB, NULL) == 1)
 		return;
-	fprintf(stderr, "SKIP: these tests load BPF programs and make cgroups: run them as root\n");
+	fprintf(stderr, "UNSUPPORTED: these tests load BPF programs and make cgroups: run them as root\n");
 	exit(SKIP);
 }

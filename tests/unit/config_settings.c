@@ -205,6 +205,63 @@ static void test_profiles_choose(void **state)
 	assert_int_equal(site->s->reconcile_ms, 2000);
 }
 
+/* By labels of the Node object, which prismd has left in the state directory. */
+static void test_profiles_by_node_label(void **state)
+{
+	static const struct {
+		const char *labels;
+		bool active;
+	} cases[] = {
+		{"[pool]", true},        {"[pool=fast]", true},  {"['pool=f*']", true}, {"[pool=slow]", false},
+		{"[poo]", false},        {"[pool=]", false},     {"[]", false},         {"[x, zone=a]", true},
+		{"['a.b/c=']", true},    {"['a.b/c']", true},    {"['*']", false},      {"[zone=a=b]", false},
+		{"['empty=?*']", false}, {"[pool=FAST]", false},
+	};
+	struct site *site = *state;
+	char yaml[512];
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		snprintf(yaml, sizeof(yaml),
+			 "node: {state_dir: '%s'}\n"
+			 "profiles: [{name: p, node_labels: %s, overlay: {bus: {capacity: 7}}}]\n",
+			 site->dir, cases[i].labels);
+		write_file(site, "prismd.yaml", yaml);
+		write_file(site, NODE_LABELS_FILE, "a.b/c=\nempty=\npool=fast\nzone=a\n");
+		if (load_good(site)->profiles[0].active != cases[i].active)
+			fail_msg("%s", cases[i].labels);
+		assert_int_equal(site->s->bus_capacity == 7, cases[i].active);
+		assert_int_equal(site->s->by_node_label, strcmp(cases[i].labels, "[]") != 0);
+	}
+	/* Without Kubernetes, and without the file, there are no labels. */
+	snprintf(yaml, sizeof(yaml),
+		 "node: {state_dir: '%s'}\nprofiles: [{name: p, node_labels: [pool], overlay: {bus: {capacity: 7}}}]\n",
+		 site->dir);
+	write_file(site, "prismd.yaml", yaml);
+	assert_true(load_good(site)->profiles[0].active);
+	site->overlay[0] = "sources.kubernetes.enabled=false";
+	assert_false(load_good(site)->profiles[0].active);
+	site->overlay[0] = "node.state_dir=/nonexistent";
+	assert_false(load_good(site)->profiles[0].active);
+}
+
+/* What kubelet calls this node. */
+static void test_kubernetes_node_name(void **state)
+{
+	struct site *site = *state;
+
+	unsetenv("NODE_NAME");
+	site->hostname = "Node-A";
+	assert_string_equal(load_good(site)->kubernetes.node_name, "node-a");
+	setenv("NODE_NAME", "told", 1);
+	assert_string_equal(load_good(site)->kubernetes.node_name, "told");
+	site->overlay[0] = "sources.kubernetes.node_name=Written";
+	assert_string_equal(load_good(site)->kubernetes.node_name, "Written");
+	unsetenv("NODE_NAME");
+	assert_int_equal(site->s->kubernetes.enabled, KUBERNETES_AUTO);
+	assert_null(site->s->kubernetes.kubeconfig);
+	assert_int_equal(site->s->kubernetes.max_object, 4 << 20);
+}
+
 /* A profile's file lies relative to the file that names it. */
 static void test_profile_files(void **state)
 {
@@ -261,10 +318,16 @@ static void test_conf_d_limits(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		SITE_TEST(test_defaults),         SITE_TEST(test_no_main_file),
-		SITE_TEST(test_layers),           SITE_TEST(test_rules),
-		SITE_TEST(test_profiles_choose),  SITE_TEST(test_profile_files),
-		SITE_TEST(test_special_defaults), SITE_TEST(test_conf_d_limits),
+		SITE_TEST(test_defaults),
+		SITE_TEST(test_no_main_file),
+		SITE_TEST(test_layers),
+		SITE_TEST(test_rules),
+		SITE_TEST(test_profiles_by_node_label),
+		SITE_TEST(test_kubernetes_node_name),
+		SITE_TEST(test_profiles_choose),
+		SITE_TEST(test_profile_files),
+		SITE_TEST(test_special_defaults),
+		SITE_TEST(test_conf_d_limits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

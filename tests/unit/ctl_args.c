@@ -196,7 +196,7 @@ static void bash_completion_works(void **state)
 	      "t '--follow' prismctl -o json events --fo\n"
 	      "t '--wait' prismctl status --wa\n"
 	      "t 'bash zsh fish' prismctl completion ''\n"
-	      "t 'pid cgroup unit' prismctl identity explain --as ''\n"
+	      "t 'pid cgroup unit pod' prismctl identity explain --as ''\n"
 	      "prismctl() { printf 'IDENTITY NAME\\n7 ns/a\\n8 $(echo,oops>&2)\\n'; }\n"
 	      "t '7 ns/a 8' prismctl identity get ''\n",
 	      bash);
@@ -267,7 +267,9 @@ static void targets_are_told_apart(void **state)
 	check_target("shop", TARGET_CGROUP, "/shop");
 	check_target("shop/checkout.service/", TARGET_CGROUP, "/shop/checkout.service");
 	check_target("a/b/c", TARGET_CGROUP, "/a/b/c");
-	check_target("shop/gone", TARGET_CGROUP, "/shop/gone");
+	check_target("/shop/gone", TARGET_CGROUP, "/shop/gone");
+	/* One slash and no such cgroup. */
+	check_target("shop/gone", TARGET_POD, "shop/gone");
 	check_target("ssh.service", TARGET_UNIT, "ssh.service");
 	snprintf(below, sizeof(below), "%s/shop", root);
 	check_target(below, TARGET_CGROUP, "/shop");
@@ -287,7 +289,8 @@ static void a_target_can_be_forced(void **state)
 	assert_int_equal(t.kind, TARGET_UNIT);
 	assert_int_equal(target_parse("12", "cgroup", root, root_fd, &t, &e), 0);
 	assert_string_equal(t.text, "/12");
-	assert_int_equal(target_parse("shop/a", "pod", root, root_fd, &t, &e), -EINVAL);
+	assert_int_equal(target_parse("shop/checkout.service", "pod", root, root_fd, &t, &e), 0);
+	assert_int_equal(t.kind, TARGET_POD);
 	assert_int_equal(target_parse("12", "nonsense", root, root_fd, &t, &e), -EINVAL);
 	assert_int_equal(target_parse("a", "pid", root, root_fd, &t, &e), -EINVAL);
 	assert_int_equal(target_parse("0", NULL, root, root_fd, &t, &e), -EINVAL);
@@ -317,7 +320,8 @@ static void targets_are_found_without_prismd(void **state)
 	check_found("checkout.service", NULL, 0, "/shop/checkout.service");
 	check_found("check", NULL, -ENOENT, NULL);
 	check_found("/nothing", NULL, -ENOENT, NULL);
-	check_found("shop/gone", NULL, -ENOENT, NULL);
+	check_found("/shop/gone", NULL, -ENOENT, NULL);
+	check_found("shop/gone", NULL, -ENOTCONN, NULL);
 	check_found("999999999", NULL, -ENOENT, NULL);
 }
 
