@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Queues. Each class has two kernel queues for the CPUs of a last-level cache, both ordered by virtual time. New tasks
+ * go to the young one; the one that takes a task next is that whose first task has the smaller tag, so for the order
+ * inside a class the two are one. They part the tasks by age: once the old one is empty it becomes the young one, and
+ * what the other holds then is older than all that comes (turn.bpf.h).
+ *
+ * `waiting` spares the kernel's look-up of a queue that is empty. The kernel inserts a task only after enqueue has
+ * returned, so a look that finds nothing clears it only when nobody has begun an insert lately; should a CPU have been
+ * held up for longer than that in between, the next look for those who are owed sets it right.
+ */
+#ifndef SCHED_QUEUE_BPF_H
+#define SCHED_QUEUE_BPF_H
+
+#include "place.bpf.h"
+
+#define INSERT_TIME NS_PER_MS /* ample, from the begin of an insert to its end */
+
+static __always_inline u64 queue_id(u32 llc, u32 rank, u32 half)
+{
+	return ((u64)llc * SCHED_RANKS + rank) * 2 + half;
+}
+
+static __always_inline void queue_push(struct task_struct *p, u32 llc, u32 rank, u64 slice, u64 tag, u64 now,
+				       u64 enq_flags)
+{
+	struct queue *queue = queue_state(llc, rank);
+	u32 half;
+
+	if (!queue)
+		return;
+	half = *(volatile u32 *)&queue->young & 1;
+	dsq_insert_vtime(p, queue_id(llc, rank, half), slice, tag, enq_flags);
+	if (now - queue->insert_ns > INSERT_TIME / 8)
+		*(volatile u64 *)&queue->insert_ns = now;
+	if (!(*(volatile u32 *)&queue->waiting & 1u << half))
+		__sync_fetch_and_or(&queue->waiting, 1u << half);
+}
+
+static __always_inline u32 queue_waiting(u32 llc, u32 rank)
+{
+	struct queue *queue = queue_state(llc, rank);
+
+	return queue ? *(volatile u32 *)&queue->waiting : 0;
+}
+
+/* What the kernel's queue says. */
+static __always_inline void queue_sync(struct queue *queue, u64 id, u32 half)
+{
+	if (scx_bpf_dsq_nr_queued(id) > 0)
+		__sync_fetch_and_or(&queue->waiting, 1u << half);
+}
+
+static __always_inline bool queue_move(struct queue *queue, u32 llc, u32 rank, u32 half, u64 now)
+{
+	u64 id = queue_id(llc, rank, half);
+
+	if (dsq_move_to_local(id))
+		return 1;
+	if ((s64)(now - *(volatile u64 *)&queue->insert_ns - INSERT_TIME) < 0)
+		return 0;
+	__sync_fetch_and_and(&queue->waiting, ~(1u << half));
+	queue_sync(queue, id, half);
+	return 0;
+}
+
+/* Which half has the smaller first tag, and that tag. False if both are empty. */
+static __always_inline bool queue_first(struct queue *queue, u32 llc, u32 rank, u32 *ret_half, u64 *ret_tag)
+{
+	u32 waiting = *(volatile u32 *)&queue->waiting;
+	u64 tag[2] = {};
+	bool has[2];
+
+	has[0] = waiting & 1 && dsq_first(queue_id(llc, rank, 0), &tag[0]);
+	has[1] = waiting & 2 && dsq_first(queue_id(llc, rank, 1), &tag[1]);
+	if (!has[0] && !has[1])
+		return 0;
+	*ret_half = !has[0] || (has[1] && (s64)(tag[1] - tag[0]) < 0);
+	*ret_tag = *ret_half ? tag[1] : tag[0];
+	return 1;
+}
+
+/* The next task of the class to this CPU. False if none may run here. */
+static __always_inline bool queue_pop(u32 llc, u32 rank, u64 now)
+{
+	struct queue *queue = queue_state(llc, rank);
+	u32 waiting, half;
+	u64 tag;
+
+	if (!queue)
+		return 0;
+	waiting = *(volatile u32 *)&queue->waiting;
+	if (!waiting)
+		return 0;
+	half = waiting >> 1 & 1;
+	if (waiting == 3 && !queue_first(queue, llc, rank, &half, &tag))
+		half = 0;
+	if (queue_move(queue, llc, rank, half, now))
+		return 1;
+	return waiting == 3 && queue_move(queue, llc, rank, !half, now);
+}
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a test does to the kernel's scheduler class from outside. Each function fails the test when it cannot. */
+#ifndef SCHED_TESTS_SCX_H
+#define SCHED_TESTS_SCX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+bool scx_exists(void);
+
+/* Ends with a skip (77) unless root runs this, on a kernel with sched_ext, and nobody's scheduler is loaded. */
+void scx_require(void);
+
+/* Another scheduler, called foreign_toy, until it is let go. */
+void scx_foreign_load(void);
+void scx_foreign_unload(void);
+
+/* The kernel lets go of what runs: for an error; with this exit code; because an operator pressed SysRq-S. */
+void scx_eject(void);
+void scx_exit(int64_t code);
+void scx_sysrq(void);
+
+/* Of /sys/kernel/sched_ext. */
+bool scx_enabled(const char *ops);
+bool scx_disabled(void);
+void scx_await_disabled(void);
+uint64_t scx_enable_seq(void);
+
+#endif

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Whose turn is it? Critical before normal before batch, but for two debts, which are paid in grants. A grant is short,
+ * nobody takes the CPU from who has one, and a timer ends it where the tick would be too late.
+ *
+ * Share: a class that has had less than its share of this CPU (account.bpf.h) gets a grant, and the task with its
+ * smallest tag runs.
+ *
+ * Age: tags alone bound no wait: a flow of weight 1 beside one of weight 127 waits for as long as there are others. So
+ * each CPU looks now and then into the old half of the queues (queue.bpf.h), of all classes in turn. When it has been
+ * sealed for `patience` (a fifth of max_wait), a grant goes to its first task, and so on, so often that it is empty
+ * after another fifth: at max_wait / 5 / (1 + tasks a CPU), but at most an eighth of the time. A task comes to the
+ * young half at the latest when the other one is sealed, so it waits for two such rounds at the worst: 4/5 of max_wait,
+ * the rest is for grants that are under way and for what the CPUs do besides. It holds while there are no more tasks of
+ * ours a CPU than max_wait / 5 / (8 * GRANT_MIN); counted as a violation otherwise.
+ */
+#ifndef SCHED_TURN_BPF_H
+#define SCHED_TURN_BPF_H
+
+#include "account.bpf.h"
+#include "queue.bpf.h"
+
+#define GRANT_MIN (100 * NS_PER_US)
+#define GRANT_SHARE 8 /* at most 1/8 of a CPU goes to those who are owed because of their age */
+
+/* ---- the end of a grant ------------------------------------------------------------------------------------------ */
+
+struct timer {
+	struct bpf_timer timer;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCHED_CPUS_MAX);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__type(key, u32);
+	__type(value, struct timer);
+} sched_timers SEC(".maps");
+
+static u32 first_waiting(u32 llc)
+{
+	u32 rank;
+
+	for (rank = 0; rank < SCHED_RANKS; rank++)
+		if (queue_waiting(llc, rank))
+			break;
+	return rank;
+}
+
+static int grant_over(void *map, u32 *at, struct timer *timer)
+{
+	u32 number = bpf_get_smp_processor_id();
+	struct cpu *cpu = cpu_state(number);
+
+	if (cpu && cpu->rank < SCHED_RANKS && first_waiting(llc_of(number)) < cpu->rank)
+		scx_bpf_kick_cpu(number, SCX_KICK_PREEMPT);
+	return 0;
+}
+
+static __always_inline int timer_make(u32 number)
+{
+	struct timer *timer = bpf_map_lookup_elem(&sched_timers, &number);
+	int r;
+
+	if (!timer)
+		return -1;
+	r = bpf_timer_init(&timer->timer, &sched_timers, 1 /* CLOCK_MONOTONIC */);
+	if (r && r != -16 /* EBUSY: that of an earlier object */)
+		return r;
+	return bpf_timer_set_callback(&timer->timer, grant_over);
+}
+
+/* What was just moved to this CPU runs for this long, whoever comes. */
+static __always_inline void grant(struct cpu *cpu, u32 number, u64 ns)
+{
+	struct timer *timer = bpf_map_lookup_elem(&sched_timers, &number);
+
+	cpu->granted_ns = ns;
+	if (timer)
+		bpf_timer_start(&timer->timer, ns, 2 /* BPF_F_TIMER_CPU_PIN */);
+}
+
+/* ---- age --------------------------------------------------------------------------------------------------------- */
+
+static __always_inline u64 turn_period(const struct sched_config *config, u32 llc, u64 tasks)
+{
+	u64 cpus = sched_llc_cpus[llc & (SCHED_LLCS_MAX - 1)] ?: 1;
+	u64 period = config->max_wait_ns / 5 / (1 + (tasks + cpus - 1) / cpus);
+
+	return period > GRANT_SHARE * GRANT_MIN ? period : GRANT_SHARE * GRANT_MIN;
+}
+
+/* Seals the young half if the old one is empty. */
+static __always_inline void queue_turn_over(struct queue *queue, u32 llc, u32 rank, u64 now)
+{
+	u32 young = queue->young & 1;
+
+	if (queue->waiting & 1u << !young || !(queue->waiting & 1u << young))
+		return;
+	if (__sync_val_compare_and_swap(&queue->young, young, !young) != young)
+		return;
+	queue->sealed_ns = now;
+	queue->sealed = scx_bpf_dsq_nr_queued(queue_id(llc, rank, young));
+}
+
+/* Moves a task here that is owed a turn because of its age. */
+static __noinline bool turn_by_age(struct cpu *cpu, u32 number, u64 now, const struct sched_config *config)
+{
+	u32 llc = llc_of(number), i;
+	bool served = 0;
+	u64 tasks = 0;
+	u64 period;
+
+	if (!cpu || !config)
+		return 0;
+	cpu->turn_rank++;
+	for (i = 0; i < SCHED_RANKS; i++) {
+		u32 rank = (cpu->turn_rank + i) % SCHED_RANKS;
+		struct queue *queue = queue_state(llc, rank);
+		u32 old;
+
+		if (!queue)
+			continue;
+		queue_sync(queue, queue_id(llc, rank, 0), 0);
+		queue_sync(queue, queue_id(llc, rank, 1), 1);
+		queue_turn_over(queue, llc, rank, now);
+		old = !(queue->young & 1);
+		if (!(queue->waiting & 1u << old))
+			continue;
+		tasks += queue->sealed;
+		if (!served && (s64)(now - queue->sealed_ns - config->max_wait_ns / 5) > 0)
+			served = queue_move(queue, llc, rank, old, now);
+	}
+	period = turn_period(config, llc, tasks);
+	cpu->next_turn_ns = now + period;
+	if (served) {
+		period /= GRANT_SHARE;
+		grant(cpu, number, period < config->grant_ns ? period : config->grant_ns);
+	}
+	return served;
+}
+
+/* ---- share ------------------------------------------------------------------------------------------------------- */
+
+/* A later class than `first` that waits here and is behind its share; `first` if there is none. */
+static __always_inline u32 rank_owed(const struct cpu *cpu, u32 llc, u32 first, const struct sched_config *config)
+{
+	u32 rank;
+
+	for (rank = SCHED_NORMAL; rank < SCHED_RANKS; rank++) {
+		u64 due = config->grant_ns / (config->share[rank] ?: 1);
+
+		if (rank > first && first < SCHED_RANKS && (s64)(cpu->used[first] - cpu->used[rank] - due) > 0 &&
+		    queue_waiting(llc, rank))
+			return rank;
+	}
+	return first;
+}
+
+#endif
