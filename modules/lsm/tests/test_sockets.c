@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+/* connect, bind, what is sent to an address without them, and capabilities. */
+#include <errno.h>
+#include <linux/capability.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "deeds.h"
+#include "guard.h"
+
+#define CONNECT LSM_HOOK_BIT(LSM_CONNECT)
+#define BIND LSM_HOOK_BIT(LSM_BIND)
+#define CAPABLE LSM_HOOK_BIT(LSM_CAPABLE)
+#define RULE 11u
+#define ANY_PORT 0, 0xffff
+
+/* With an identity that has rules, or not; with a rule or not. */
+struct flip {
+	enum lsm_hook hook;
+	const char *address; /* NULL: capability CAP_SYS_CHROOT */
+	const char *deed;
+	int without; /* what the kernel says of the deed by itself */
+};
+
+static void check_flip(struct guard *g, const struct flip *flip)
+{
+	for (int rule = 0; rule < 2; rule++) {
+		for (int identity = 0; identity < 2; identity++) {
+			uint32_t whose = identity ? ID_A : ID_B;
+			bool both = rule && identity;
+
+			guard_bind(g, whose, LSM_HOOK_BIT(flip->hook), 0);
+			if (flip->address)
+				guard_address(g, flip->hook, flip->address, RULE, rule ? LSM_BLOCK : LSM_ALLOW,
+					      ANY_PORT);
+			else
+				guard_capability(g, CAP_SYS_CHROOT, RULE, rule ? LSM_BLOCK : LSM_ALLOW);
+			assert_int_equal(guard_deed(g, &g->a, "%s", flip->deed), both ? EPERM : flip->without);
+			assert_int_equal(guard_deed(g, &g->b, "%s", flip->deed), flip->without);
+			guard_events(g, both);
+			guard_unbind(g, whose);
+		}
+	}
+}
+
+static void test_flips(void **state)
+{
+	static const struct flip flips[] = {
+		{LSM_CONNECT, "127.0.0.0/8", "connect 127.0.0.1 9", ECONNREFUSED},
+		{LSM_CONNECT, "::1/128", "connect ::1 9", ECONNREFUSED},
+		{LSM_CONNECT, "unix", "connect /tmp/nobody", ENOENT},
+		{LSM_BIND, "127.0.0.1/32", "bind 127.0.0.1 9009", 0},
+		{LSM_BIND, "ipv6", "bind :: 9009", 0},
+		{LSM_CAPABLE, NULL, "chroot /", 0},
+	};
+
+	for (size_t i = 0; i < sizeof(flips) / sizeof(flips[0]); i++)
+		check_flip(*state, &flips[i]);
+}
+
+static int connect_to(struct guard *g, const char *where)
+{
+	int r = guard_deed(g, &g->a, "connect %s", where);
+
+	return r == ECONNREFUSED ? 0 : r;
+}
+
+static void test_longest_prefix(void **state)
+{
+	struct guard *g = *state;
+
+	guard_bind(g, ID_A, CONNECT, 0);
+	guard_address(g, LSM_CONNECT, "", RULE, LSM_BLOCK, ANY_PORT);
+	guard_address(g, LSM_CONNECT, "127.0.0.0/8", RULE + 1, LSM_ALLOW, ANY_PORT);
+	guard_address(g, LSM_CONNECT, "127.5.0.0/16", RULE + 2, LSM_BLOCK, ANY_PORT);
+	guard_address(g, LSM_CONNECT, "127.5.5.5/32", RULE + 3, LSM_ALLOW, ANY_PORT);
+	assert_int_equal(connect_to(g, "127.0.0.1 9"), 0);
+	assert_int_equal(connect_to(g, "127.5.0.1 9"), EPERM);
+	assert_int_equal(connect_to(g, "127.5.5.5 9"), 0);
+	assert_int_equal(connect_to(g, "127.5.5.4 9"), EPERM);
+	assert_int_equal(connect_to(g, "::1 9"), EPERM);
+	assert_int_equal(guard_count(g, ID_A, RULE).matched, 1);
+	assert_int_equal(guard_count(g, ID_A, RULE + 1).matched, 1);
+	assert_int_equal(guard_count(g, ID_A, RULE + 2).matched, 2);
+	assert_int_equal(guard_count(g, ID_A, RULE + 3).matched, 1);
+	guard_address(g, LSM_CONNECT, "ipv6", RULE + 4, LSM_ALLOW, ANY_PORT);
+	assert_int_equal(connect_to(g, "::1 9"), 0);
+	assert_int_equal(guard_deed(g, &g->a, "connect /tmp/nobody"), EPERM); /* "any" has no ports to lack */
+}
+
+static void test_ports(void **state)
+{
+	struct guard *g = *state;
+
+	guard_bind(g, ID_A, CONNECT, 0);
+	guard_address(g, LSM_CONNECT, "127.0.0.1/32", RULE, LSM_BLOCK, 80, 90);
+	assert_int_equal(connect_to(g, "127.0.0.1 79"), 0);
+	assert_int_equal(connect_to(g, "127.0.0.1 80"), EPERM);
+	assert_int_equal(connect_to(g, "127.0.0.1 90"), EPERM);
+	assert_int_equal(guard_events(g, 2)->address.port, 90);
+	assert_int_equal(g->last.address.family, AF_INET);
+	assert_memory_equal(g->last.address.bytes, ((uint8_t[]){127, 0, 0, 1}), 4);
+	assert_int_equal(connect_to(g, "127.0.0.1 91"), 0);
+	/* What has no port is of no range. */
+	guard_address(g, LSM_CONNECT, "", RULE, LSM_BLOCK, 0, 0xfffe);
+	assert_int_equal(guard_deed(g, &g->a, "connect /tmp/nobody"), ENOENT);
+}
+
+/* One address in its other form. */
+static void test_mapped(void **state)
+{
+	struct guard *g = *state;
+
+	guard_bind(g, ID_A, CONNECT, 0);
+	guard_address(g, LSM_CONNECT, "127.0.0.0/8", RULE, LSM_BLOCK, ANY_PORT);
+	assert_int_equal(connect_to(g, "::ffff:127.0.0.1 9"), EPERM);
+	assert_int_equal(guard_events(g, 1)->address.family, AF_INET);
+	assert_int_equal(connect_to(g, "::1 9"), 0);
+	guard_address(g, LSM_CONNECT, "127.0.0.0/8", RULE, LSM_ALLOW, ANY_PORT);
+	guard_address(g, LSM_CONNECT, "ipv6", RULE + 1, LSM_BLOCK, ANY_PORT);
+	assert_int_equal(connect_to(g, "::ffff:127.0.0.1 9"), 0);
+}
+
+/* Addresses that connect() never sees. */
+static void test_without_connect(void **state)
+{
+	struct guard *g = *state;
+
+	guard_bind(g, ID_A, CONNECT, 0);
+	assert_int_equal(guard_deed(g, &g->a, "sendto 127.0.0.1 9"), 0);
+	assert_int_equal(guard_deed(g, &g->a, "sendto_unspec 127.0.0.1 9"), 0);
+	guard_address(g, LSM_CONNECT, "127.0.0.0/8", RULE, LSM_BLOCK, ANY_PORT);
+	assert_int_equal(guard_deed(g, &g->a, "sendto 127.0.0.1 9"), EPERM);
+	assert_int_equal(guard_deed(g, &g->a, "sendto_unspec 127.0.0.1 9"), EPERM);
+	assert_int_equal(guard_deed(g, &g->a, "sendto ::ffff:127.0.0.1 9"), EPERM);
+	assert_int_equal(guard_deed(g, &g->a, "fastopen 127.0.0.1 9"), EPERM);
+	assert_int_equal(guard_events(g, 4)->hook, LSM_CONNECT);
+	guard_posture(g, ID_A, LSM_CONNECT, LSM_BLOCK);
+	assert_int_equal(guard_deed(g, &g->a, "sendto ::1 9"), EPERM);
+	assert_int_equal(guard_deed(g, &g->a, "disconnect"), 0);
+	assert_int_equal(guard_deed(g, &g->a, "netlink"), 0);
+	assert_int_equal(guard_deed(g, &g->b, "sendto 127.0.0.1 9"), 0);
+}
+
+static void test_capabilities(void **state)
+{
+	struct guard *g = *state;
+
+	guard_bind(g, ID_A, CAPABLE, 0);
+	guard_capability(g, CAP_SYS_CHROOT, RULE, LSM_BLOCK);
+	assert_int_equal(guard_deed(g, &g->a, "chroot /"), EPERM);
+	assert_int_equal(guard_events(g, 1)->capability, CAP_SYS_CHROOT);
+	assert_int_equal(g->last.hook, LSM_CAPABLE);
+	/* Nor in a user namespace of its own, where it has them all. */
+	assert_int_equal(guard_deed(g, &g->a, "userns_chroot /"), EPERM);
+	guard_capability(g, CAP_SYS_CHROOT, RULE, LSM_AUDIT);
+	assert_int_equal(guard_deed(g, &g->a, "chroot /"), 0);
+	assert_int_equal(guard_deed(g, &g->a, "userns_chroot /"), 0);
+	assert_int_equal(guard_events(g, 3)->action, LSM_AUDIT);
+	guard_capability(g, CAP_SYS_CHROOT, RULE, LSM_ALLOW);
+	guard_posture(g, ID_A, LSM_CAPABLE, LSM_BLOCK);
+	assert_int_equal(guard_deed(g, &g->a, "chroot /"), 0);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_flips, guard_begin_test, guard_end_test),
+		cmocka_unit_test_setup_teardown(test_longest_prefix, guard_begin_test, guard_end_test),
+		cmocka_unit_test_setup_teardown(test_ports, guard_begin_test, guard_end_test),
+		cmocka_unit_test_setup_teardown(test_mapped, guard_begin_test, guard_end_test),
+		cmocka_unit_test_setup_teardown(test_without_connect, guard_begin_test, guard_end_test),
+		cmocka_unit_test_setup_teardown(test_capabilities, guard_begin_test, guard_end_test),
+	};
+
+	deed_main(argc, argv);
+	guard_require();
+	return cmocka_run_group_tests(tests, guard_setup, guard_teardown);
+}
