@@ -19,9 +19,11 @@ ROOMS = {
     "bus": LOW,
     "cgroup": LOW,
     "source": MIDDLE,
+    "kube": LOW,
+    "pods": MIDDLE | {"source", "kube"},
     "host": MIDDLE | {"source"},
-    "agent": MIDDLE | {"source", "host"},
-    "admin": MIDDLE | {"source", "host", "agent"},
+    "agent": MIDDLE | {"source", "kube", "pods", "host"},
+    "admin": MIDDLE | {"source", "kube", "pods", "host", "agent"},
     "ctl": BASE | {"config", "identity", "bus", "cgroup", "source", "host"},
 }
 # The two programs put rooms together.

@@ -12,7 +12,8 @@ LICENSE_SECTION = re.compile(r'SEC\("license"\)\s*=\s*"(GPL|GPL v2|Dual [A-Z/ ]+
 
 
 def wanted(name):
-    if name.endswith(".bpf.c"):
+    # A module's .bpf.h files are parts of its BPF program.
+    if name.endswith(".bpf.c") or name.startswith("modules/") and name.endswith(".bpf.h"):
         return {"GPL-2.0-only"} | BOTH
     if name.endswith(".bpf.h") or name == "sdk/include/prism/bus.h":
         return BOTH

@@ -11,7 +11,7 @@ from project import ROOT, files, report, text
 PAGE = "docs/messages.md"
 # Function: which argument is the text.
 SPEAKERS = {"error_set": 3, "problems_add": 3, "node_problem": 2, "note": 2, "log_error": 1, "log_warning": 1}
-ROOMS = ["base", "config", "identity", "bus", "cgroup", "source", "host", "agent", "admin", "ctl"]
+ROOMS = ["base", "config", "identity", "bus", "cgroup", "source", "kube", "pods", "host", "agent", "admin", "ctl"]
 CALL = re.compile(r"(?<![\w.>])(%s)\s*\(" % "|".join(SPEAKERS))
 TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|([A-Za-z_]\w*)|(\?)|(\S)')
 SPECIFIER = re.compile(r"%[-+ #0]*(?:\d+|\*)?(?:\.(?:\d+|\*))?(?:hh|h|ll|l|j|z|t)?[diouxXscpgfeG]")

@@ -125,7 +125,7 @@ class Node:
 
     def tree(self):
         tree = {
-            "node": {"state_dir": self.state_dir, "runtime_dir": self.tmp},
+            "node": {"state_dir": self.state_dir, "runtime_dir": self.tmp, "callback_deadline": f"{TIMEOUT / 2:g}s"},
             "log": {"level": "debug", "format": "plain"},
             "bus": {"dir": self.bus_dir},
             "admin": {"socket": self.socket, "metrics": "off"},
@@ -369,7 +369,24 @@ class TestCase(unittest.TestCase):
         }
 
 
-def main():
+def active_lsms():
+    with contextlib.suppress(FileNotFoundError), open("/sys/kernel/security/lsm") as f:
+        return f.read().strip().split(",")
+    return []
+
+
+FEATURES = {
+    "sched_ext": lambda: os.path.exists("/sys/kernel/sched_ext"),
+    "BPF LSM": lambda: "bpf" in active_lsms(),
+}
+
+
+def main(*needs):
+    """needs: names of FEATURES without which nothing of this file makes sense."""
+    missing = [name for name in needs if not FEATURES[name]()]
+    if missing:
+        sys.stderr.write(f"UNSUPPORTED: this kernel has no {' and no '.join(missing)}\n")
+        sys.exit(77)
     if os.geteuid() != 0:
         sys.stderr.write("these tests load BPF programs and make cgroups: run them as root\n")
         sys.exit(1)

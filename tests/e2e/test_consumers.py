@@ -10,8 +10,7 @@ import sys
 import prism_e2e as e2e
 from prism_e2e import Node, UNMANAGED, wait_for
 
-SOURCES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "consumers")
-CLANG = os.environ.get("PRISM_BPF_CLANG", "clang-19")
+OBJECTS = os.path.join(e2e.BUILD, "tests", "e2e", "consumers")
 PINGS = 50
 
 
@@ -24,11 +23,7 @@ class Consumer:
 
     def __init__(self, node, name, pin_by_name=False):
         self.dir = f"{e2e.BPFFS}/{node.name}-{name}"
-        self.object = f"{node.tmp}/{name}{'-pinned' if pin_by_name else ''}.bpf.o"
-        arch = os.uname().machine
-        subprocess.run([CLANG, "-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-idirafter",
-                        f"/usr/include/{arch}-linux-gnu", *(["-DPIN_BY_NAME"] if pin_by_name else []),
-                        "-c", f"{SOURCES}/{name}.bpf.c", "-o", self.object], check=True)
+        self.object = f"{OBJECTS}/{name}{'-pinned' if pin_by_name else ''}.bpf.o"
         self.node = node
         self.pin_by_name = pin_by_name
         self.attached = None

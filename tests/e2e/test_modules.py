@@ -144,6 +144,54 @@ class Modules(e2e.TestCase):
             with self.subTest(trouble=trouble, more=more):
                 self.lifecycle(trouble, state, reason, more)
 
+    def test_module_that_runs_and_does_not_do_its_work(self):
+        life = {"name": "life", "config": {"do": "degraded", "level": 3}}
+        with Node(start=False, modules=["net", life]) as node:
+            load.own_modules(node, "net", "life")
+            node.write_config()
+            node.start()
+            why = "level 3 holds it up"
+            view = node.wait_module("life", "running")
+            self.assertEqual(view["condition"], why)
+            self.assertIsNone(node.module("net")["condition"])
+            status = node.ctl("status")
+            self.assertEqual(status.returncode, 4)
+            self.assertRegex(status.stdout, rf"Conditions: +life: degraded: {why}")
+            self.assertRegex(status.stdout, r"(?m)^ +life degraded$")
+            self.assertRegex(node.ctl("module", "list", check=0).stdout, rf"(?m)^life +degraded .*{why}")
+            self.assertRegex(node.ctl("module", "show", "life", check=0).stdout, rf"Degraded: +{why}")
+            self.assertIn(f'condition: "{why}"', node.ctl("module", "list", "-o", "yaml", check=0).stdout)
+            self.assertEqual(node.metric("prism_module_degraded", module="life"), 1)
+            self.assertEqual(node.metric("prism_module_degraded", module="net"), 0)
+            self.assertIn(f"degraded: life: degraded: {why}", node.get("/healthz")[1])
+            self.assertEqual(node.get("/readyz")[0], 200, "it is not required")
+            node.wait_log(rf"module life: degraded: {why}")
+            life["required"] = True
+            load.reload(node, check=4)
+            self.assertEqual(node.get("/readyz")[0], 503)
+            life["config"]["do"] = "none"
+            load.reload(node, check=0)
+            self.assertEqual(node.get("/readyz")[0], 200)
+            self.assertEqual(node.ctl("status").returncode, 0)
+            self.assertIsNone(node.module("life")["condition"])
+            self.assertEqual(node.metric("prism_module_degraded", module="life"), 0)
+            node.wait_log(r"module life: no longer degraded")
+            said = [e.get("condition") for e in node.events("prism.module") if e.get("module") == "life"]
+            self.assertEqual([c for c in said if c is not None], [why, ""])
+
+    def test_module_that_left_the_configuration_while_prismd_was_down(self):
+        with Node(modules=["net", "trace"]) as node:
+            node.wait_module("net", "running")
+            node.wait_module("trace", "running")
+            node.kill()
+            self.assertTrue(load.pins(node, "net"))
+            node.modules[:] = [m for m in node.modules if m["name"] != "net"]
+            node.write_config()
+            node.start()
+            self.gone(node, "net", "net")
+            self.assertTrue(load.pins(node, "trace"))
+            node.wait_log(r"modules/net: removed what a module that is no longer enabled had pinned")
+
     def test_stop_that_never_ends(self):
         life = {"name": "life", "stop_deadline": "100ms", "config": {"do": "stop-never"}}
         with Node(start=False, modules=["net", life]) as node:

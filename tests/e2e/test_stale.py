@@ -10,9 +10,7 @@ import sys
 import prism_e2e as e2e
 from prism_e2e import Node, UNMANAGED, wait_for
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-SDK = os.path.join(os.path.dirname(os.path.dirname(HERE)), "sdk", "include")
-CLANG = os.environ.get("PRISM_BPF_CLANG", "clang-19")
+OBJECT = os.path.join(e2e.BUILD, "tests", "e2e", "consumers", "asker.bpf.o")
 UNKNOWN, KNOWN, STALE = range(3)
 FAST = {"bus": {"heartbeat": "1s", "stale_after": "3s"}}
 ASKER = """
@@ -34,14 +32,10 @@ class Asker:
         self.node = node
         self.dir = f"{e2e.BPFFS}/{node.name}-asker"
         node.stack.callback(self.remove)
-        obj = f"{node.tmp}/asker.bpf.o"
-        subprocess.run([CLANG, "-target", "bpf", "-O2", "-g", "-Wall", "-Werror", "-idirafter",
-                        f"/usr/include/{os.uname().machine}-linux-gnu", "-I", SDK, "-c", f"{HERE}/consumers/asker.bpf.c",
-                        "-o", obj], check=True)
         os.mkdir(self.dir)
         maps = [word for name in ("prism_identity", "prism_meta")
                 for word in ("map", "name", name, "pinned", f"{node.bus_dir}/{name}")]
-        done = subprocess.run(["bpftool", "prog", "loadall", obj, f"{self.dir}/prog", *maps, "pinmaps", f"{self.dir}/maps",
+        done = subprocess.run(["bpftool", "prog", "loadall", OBJECT, f"{self.dir}/prog", *maps, "pinmaps", f"{self.dir}/maps",
                                "autoattach"], capture_output=True, text=True)
         if done.returncode:
             raise AssertionError(f"bpftool: {done.stdout}{done.stderr}")

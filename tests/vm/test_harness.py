@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The harness tells what is wrong from what is not: what it reads off a guest, without one."""
+import sys
+import unittest
+
+import expected
+import guest
+import suite
+
+
+def collect(*chunks, kernel="6.1", tests=()):
+    """The verdicts on a guest that said these bytes, in these pieces; whether it came to its end."""
+    listener = guest.Guest(None, "/nowhere", 1)
+    collector = suite.Collector(expected.KERNELS[kernel], lambda verdict: None, lambda data: None)
+    pending = b""
+    for chunk in chunks:
+        pending = listener.split(pending + chunk, collector.output, collector.word)
+    collector.cut([suite.Test({"name": name}) for name in tests])
+    return {v.name: v for v in collector.verdicts}, listener.done
+
+
+def said(output, status, name="bpf.x"):
+    return f"\x1ebegin {name}\n{output}\x1eend {status}\n".encode()
+
+
+class Words(unittest.TestCase):
+    def test_cut_anywhere(self):
+        whole = b"\x1eup 6.1\n" + said("some output, not ended by a newline", 0) + b"\x1edone\n"
+        for at in range(len(whole)):
+            with self.subTest(at=at):
+                verdicts, done = collect(whole[:at], whole[at:])
+                self.assertEqual(verdicts["bpf.x"].state, "passed")
+                self.assertEqual(verdicts["bpf.x"].output, "some output, not ended by a newline")
+                self.assertTrue(done)
+
+    def test_a_guest_that_dies(self):
+        verdicts, done = collect(said("", 0, "a"), b"\x1ebegin b\nhalf", tests=("a", "b", "c"))
+        self.assertEqual({n: v.state for n, v in verdicts.items()}, {"a": "passed", "b": "failed", "c": "failed"})
+        self.assertFalse(done)
+
+
+class Verdicts(unittest.TestCase):
+    def state(self, output, status, kernel="6.1"):
+        verdict = collect(said(output, status), kernel=kernel)[0]["bpf.x"]
+        return verdict.state, verdict.parts
+
+    def test_status(self):
+        self.assertEqual(self.state("", 0)[0], "passed")
+        self.assertEqual(self.state("", 1)[0], "failed")
+        self.assertEqual(self.state("", 143)[0], "failed")
+
+    def test_a_reason_that_the_kernel_may_give(self):
+        reason = "this kernel has no sched_ext"
+        self.assertEqual(self.state(f"UNSUPPORTED: {reason}\n", 77), ("unsupported", [reason]))
+        self.assertEqual(self.state(f"UNSUPPORTED: {reason}\n", 0), ("passed", [reason]))
+        self.assertEqual(self.state(f"test_x (a.B.test_x) ... UNSUPPORTED: {reason}\nok\n", 0), ("passed", [reason]))
+        self.assertEqual(self.state(f"test_x (a.B.test_x) ... skipped '{reason}'\n", 0), ("passed", [reason]))
+
+    def test_a_reason_that_it_may_not_give(self):
+        for output, status in (("UNSUPPORTED: this kernel has no sched_ext\n", 77), ("UNSUPPORTED: bad weather\n", 0),
+                               ("", 77), ("[  SKIPPED ] some_case\n", 0), ("t ... skipped 'no mood'\n", 0)):
+            with self.subTest(output=output):
+                self.assertEqual(self.state(output, status, "newest")[0], "failed")
+
+    def test_what_is_left_behind(self):
+        verdicts, _ = collect(b"\x1ebegin a\n\x1eleft /sys/fs/bpf/x\n\x1eend 0\n" + said("", 0, "b"))
+        self.assertEqual({n: v.state for n, v in verdicts.items()}, {"a": "failed", "b": "passed"})
+
+
+class Trouble(unittest.TestCase):
+    def test_reports(self):
+        for line in ("WARNING: CPU: 0 PID: 1 at kernel/sched/ext.c:1 scx_x+0x1/0x2", "BUG: unable to handle page fault",
+                     "Oops: 0000 [#1] SMP", "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
+                     "rcu: INFO: rcu_sched self-detected stall on CPU",
+                     "INFO: task prismd:12 blocked for more than 120 seconds.", "Kernel panic - not syncing: x",
+                     "watchdog: BUG: soft lockup - CPU#0 stuck for 22s!", "WARNING: possible circular locking dependency"):
+            with self.subTest(line=line):
+                self.assertEqual(len(guest.trouble(f"[    0.1] fine\n[   12.3] {line}\n[   12.4] trace\n")), 1)
+
+    def test_a_kernel_that_is_well(self):
+        self.assertEqual(guest.trouble("[ 0.0] tsc: Unable to calibrate\n[ 9.9] sched_ext: BPF scheduler \"x\" disabled\n"
+                                       "[ 9.9] Memory cgroup out of memory: Killed process 12 (x)\n"), [])
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
