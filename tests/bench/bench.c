@@ -59,6 +59,14 @@ uint64_t bench_now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
+void bench_sleep_until(uint64_t ns)
+{
+	struct timespec at = {.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL))
+		;
+}
+
 void bench_header(void)
 {
 	puts("| row | target | measured | spread | anchor |\n|---|---|---|---|---|");

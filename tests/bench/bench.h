@@ -29,7 +29,8 @@ double samples_median(struct samples *s);
 double samples_spread(struct samples *s);
 void samples_done(struct samples *s);
 
-uint64_t bench_now_ns(void); /* CLOCK_MONOTONIC */
+uint64_t bench_now_ns(void);         /* CLOCK_MONOTONIC */
+void bench_sleep_until(uint64_t ns); /* of the same clock */
 
 /* Each argument is text; measured and spread are formatted by the caller's own sense of units. */
 void bench_header(void);
