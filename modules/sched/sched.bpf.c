@@ -157,6 +157,9 @@ void BPF_PROG(sched_enqueue, struct task_struct *p, u64 enq_flags)
 static __always_inline void keep(struct task_struct *prev, struct task *task, struct cpu *cpu, u64 now,
 				 const struct sched_config *set)
 {
+	barrier_var(prev); /* task says that there is one; the verifier does not know */
+	if (!prev)
+		return;
 	account_run(cpu, task, now, set);
 	request(prev, task, now, set);
 	task_set_slice(prev, task->slice_ns);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One virtual machine from its start to its end, and what it says meanwhile."""
+import ctypes
 import os
 import re
 import selectors
@@ -9,6 +10,7 @@ import time
 
 from initramfs import which
 
+PR_SET_PDEATHSIG = 1
 RS = b"\x1e"
 # What a kernel that is well never says. A report is the line and what follows it.
 TROUBLE = re.compile(r"WARNING: |BUG: |\bOops\b|Kernel panic|kernel BUG at|general protection fault|[- ]detected stall"
@@ -55,6 +57,11 @@ def trouble(console):
     return reports
 
 
+def die_with_parent():
+    """No machine outlives the one who asked for it, however that one ended."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def text(path):
     try:
         with open(path, errors="replace") as f:
@@ -78,7 +85,7 @@ class Guest:
         end = time.monotonic() + self.limit
         with open(self.complaints_path, "wb") as complaints:
             process = subprocess.Popen(self.machine.batch(self.console_path), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                       stderr=complaints)
+                                       stderr=complaints, preexec_fn=die_with_parent)
         try:
             with selectors.DefaultSelector() as selector:
                 selector.register(process.stdout, selectors.EVENT_READ)
