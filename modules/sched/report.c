@@ -136,18 +136,21 @@ struct collection {
 
 static void sample(const struct collection *to, uint32_t metric, uint32_t identity, const char *label, double value)
 {
-	prism_sample(to->host, to->sink, metric, identity, label ? (const char *const[]){label} : NULL, value);
+	const char *const labels[] = {label};
+
+	prism_sample(to->host, to->sink, metric, identity, label ? labels : NULL, value);
 }
 
 static void sample_waits(const struct collection *to, uint32_t metric, uint32_t identity, const char *label,
 			 const struct sched_waits *waits)
 {
+	const char *const labels[] = {label};
 	uint64_t counts[SCHED_BUCKETS];
 
 	for (int i = 0; i < SCHED_BUCKETS; i++)
 		counts[i] = waits->bucket[i];
-	prism_sample_histogram(to->host, to->sink, metric, identity, label ? (const char *const[]){label} : NULL,
-			       counts, seconds(waits->total_ns));
+	prism_sample_histogram(to->host, to->sink, metric, identity, label ? labels : NULL, counts,
+			       seconds(waits->total_ns));
 }
 
 static void collect_row(void *arg, const struct sched_row *row)

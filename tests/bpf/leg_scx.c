@@ -264,11 +264,11 @@ int main(void)
 	};
 
 	if (!*scx("state")) {
-		fprintf(stderr, "SKIPPED: this kernel has no sched_ext (CONFIG_SCHED_CLASS_EXT, Linux 6.12)\n");
+		fprintf(stderr, "UNSUPPORTED: this kernel has no sched_ext (CONFIG_SCHED_CLASS_EXT, Linux 6.12)\n");
 		return 77;
 	}
 	if (strcmp(scx("state"), "disabled") != 0) {
-		fprintf(stderr, "SKIPPED: the scheduler %s is loaded\n", scx("root/ops"));
+		fprintf(stderr, "UNSUPPORTED: the scheduler %s is loaded\n", scx("root/ops"));
 		return 77;
 	}
 	return cmocka_run_group_tests_name("leg_scx", tests, NULL, NULL);

@@ -297,7 +297,7 @@ static void detach_or_skip(void)
 		assert_int_equal(r, 0);
 		return;
 	}
-	print_message("SKIPPED: this kernel (before 6.11) cannot detach struct_ops links\n");
+	print_message("UNSUPPORTED: this kernel (before 6.11) cannot detach struct_ops links\n");
 	skip();
 }
 
@@ -422,7 +422,7 @@ static void require_links(void)
 	prism_fake_host_free(probe);
 	if (!why)
 		return;
-	fprintf(stderr, "SKIPPED: %s\n", why);
+	fprintf(stderr, "UNSUPPORTED: %s\n", why);
 	exit(77);
 }
 

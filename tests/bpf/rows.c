@@ -239,7 +239,7 @@ int main(void)
 	};
 
 	if (make_maps(BPF_MAP_TYPE_HASH) < 0) {
-		fprintf(stderr, "SKIPPED: this process may not create BPF maps\n");
+		fprintf(stderr, "UNSUPPORTED: this process may not create BPF maps\n");
 		return 77;
 	}
 	close(rows_fd);

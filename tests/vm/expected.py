@@ -4,13 +4,15 @@ a failure: that a kernel has stopped being able to do something does not go unno
 
 NO_SCHED_EXT = [r"sched_ext", r"no kfunc scx_"]
 BEFORE_6_2 = [r"no kfunc bpf_(task_from_pid|cgroup_from_id|rcu_read_lock)$"]
-BEFORE_6_4 = [r"refuses the map test_cc,"] # struct_ops without links
+# struct_ops without links; or CONFIG_MODULES, without which TCP takes none
+NO_BPF_CONGESTION_CONTROL = [r"refuses the map test_cc,", r"no tcp_congestion_ops", r"TCP congestion control by BPF"]
 
-NO_BPF_LSM = [r"BPF LSM", r"bpf is not among the active security modules"]
+# A scheduler to compare with; the benchmark runs on newest.
+BENCH_OF_NEWER_KERNELS = [r"^tests/bench/sched/bpf/strict\.bpf\.o: "]
 
 KERNELS = {
     "newest": [],
     "6.12": NO_SCHED_EXT,
-    "6.1": NO_SCHED_EXT + BEFORE_6_2 + BEFORE_6_4,
-    "6.12-scx": NO_BPF_LSM,
+    "6.1": NO_SCHED_EXT + BEFORE_6_2 + NO_BPF_CONGESTION_CONTROL,
+    "6.12-scx": NO_BPF_CONGESTION_CONTROL + BENCH_OF_NEWER_KERNELS,
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * vm_objects OBJECT...: does this kernel take every program of these BPF objects? Each is loaded alone, a struct_ops
- * map with its programs as a whole. One line for each that loads, one "UNSUPPORTED: ...: why" for each that does not;
- * whether this kernel may refuse it is the caller's to judge. Nothing is attached or pinned.
+ * vm_objects OBJECT...: does this kernel take every program of these BPF objects? Where it refuses an object as a
+ * whole, each program is loaded alone, a struct_ops map with its programs. One line for each that loads, one
+ * "UNSUPPORTED: ...: why" for each that does not; whether this kernel may refuse it is the caller's to judge. Nothing
+ * is attached or pinned.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -56,9 +57,8 @@ static void refused(const char *object, const char *what, enum bpf_prog_type typ
 	printf("UNSUPPORTED: %s: %s: ", object, what);
 	if (type != BPF_PROG_TYPE_UNSPEC && libbpf_probe_bpf_prog_type(type, NULL) == 0)
 		printf("this kernel has no programs of type %s\n", libbpf_bpf_prog_type_str(type));
-	else if ((word = named(said, "extern (func ksym) '", "'")))
-		printf("this kernel has no kfunc %s\n", word);
-	else if ((word = named(verifier_log, "kfunc '", "' is referenced but wasn't resolved")))
+	else if ((word = named(said, "extern (func ksym) '", "'")) ||
+		 (word = named(verifier_log, "kfunc '", "' is referenced but wasn't resolved")))
 		printf("this kernel has no kfunc %s\n", word);
 	else if ((word = named(said, "failed to find kernel BTF type ID of '", "'")))
 		printf("this kernel has no %s to attach to\n", word);
@@ -181,6 +181,29 @@ static void load_struct_ops(const struct btf *kernel, const char *path, const ch
 	bpf_object__close(object);
 }
 
+static bool load_whole(const struct btf *kernel, const char *path)
+{
+	struct bpf_object *object = open_object(path);
+	struct bpf_program *prog;
+	struct bpf_map *map;
+	char type[64];
+	bool ok = object;
+	int n = 0;
+
+	bpf_object__for_each_program (prog, object) {
+		bpf_program__set_autoload(prog, true);
+		n++;
+	}
+	bpf_object__for_each_map (map, object)
+		if (ok && bpf_map__type(map) == BPF_MAP_TYPE_STRUCT_OPS)
+			ok = fit(kernel, object, map, type);
+	ok = ok && bpf_object__load(object) == 0;
+	if (ok)
+		printf("%s: all of its %d programs load\n", path, n);
+	bpf_object__close(object);
+	return ok;
+}
+
 static void load_each(const struct btf *kernel, const char *path)
 {
 	struct bpf_object *object = open_object(path);
@@ -206,7 +229,8 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	libbpf_set_print(keep_warnings);
 	for (i = 1; i < argc; i++)
-		load_each(kernel, argv[i]);
+		if (!load_whole(kernel, argv[i]))
+			load_each(kernel, argv[i]);
 	btf__free(kernel);
 	return broken || argc < 2;
 }

@@ -28,8 +28,6 @@ struct order {
 	unsigned int port;
 };
 
-extern char **environ;
-
 /* ---- in the process that was made -------------------------------------------------------------------------------- */
 
 static int do_exec(const char *path)

@@ -35,8 +35,7 @@ void guard_require(void)
 	sandbox_require_root();
 	if (libbpf_probe_bpf_prog_type(BPF_PROG_TYPE_LSM, NULL) == 1)
 		return;
-	fprintf(stderr,
-		"SKIP: this kernel does not load BPF LSM programs: run these tests in a guest, by tests/vm/run\n");
+	fprintf(stderr, "UNSUPPORTED: this kernel does not load BPF LSM programs\n");
 	exit(SKIP);
 }
 

@@ -128,7 +128,8 @@ void scene_expect(struct scene *scene, const char *operation, const char *subjec
 	int got = actor_try(&scene->actor, operation, scene_text(scene, subject), port);
 
 	if (got != wanted)
-		fail_msg("%s %s %u: %s instead of %s", operation, subject, port, strerror(got), strerror(wanted));
+		fail_msg("%s %s %u: %s instead of %s", operation, subject, port, strerrordesc_np(got),
+			 strerrordesc_np(wanted));
 }
 
 const struct prism_module *scene_module(void)

@@ -410,6 +410,8 @@ static void test_scripts(void **state)
 	strcpy(interpreter, guard_copy(g, "interpreter"));
 	f = fopen(script, "we");
 	assert_non_null(f);
+	if (!f)
+		return; /* for the analyzer, which does not know cmocka */
 	fprintf(f, "#!%s deed\n", interpreter);
 	fclose(f);
 	assert_int_equal(chmod(script, 0755), 0);

@@ -27,6 +27,8 @@ static void put(uint32_t cpu, uint32_t cache, const char *name, const char *text
 	snprintf(path, sizeof(path), "%s/cpu%u/cache/index%u/%s", dir, cpu, cache, name);
 	f = fopen(path, "we");
 	assert_non_null(f);
+	if (!f)
+		return; /* for the analyzer, which does not know cmocka */
 	assert_true(fputs(text, f) >= 0);
 	assert_int_equal(fclose(f), 0);
 }
