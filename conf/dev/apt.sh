@@ -11,6 +11,11 @@ debian_repository() {
     # shellcheck disable=SC2016 # apt's own variables
     _origin=$(apt-get indextargets --format '$(CODENAME) $(COMPONENT) $(ORIGIN) $(REPO_URI) $(SOURCESENTRY)' \
         'Created-By: Packages' | awk -v s="$_suite" '$1 == s && $2 == "main" && $3 == "Debian" { print $4, $5; exit }')
+    # Where apt was never updated, or its lists are gone, only its sources can be asked; they may name the suite otherwise.
+    # shellcheck disable=SC2016
+    [ -n "$_origin" ] || _origin=$(apt-get indextargets --no-release-info \
+        --format '$(RELEASE) $(COMPONENT) $(REPO_URI) $(SOURCESENTRY)' 'Created-By: Packages' |
+        awk -v s="$_suite" '$1 == s && $2 == "main" { print $3, $4; exit }')
     [ -n "$_origin" ] || return 0
     _file=${_origin#* }
     echo "${_origin%% *} $(sed -n 's/^Signed-By: *\(\/.*\)/\1/p; s/.*signed-by=\([^] ]*\).*/\1/p' "${_file%:*}" | head -n 1)"

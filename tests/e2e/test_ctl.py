@@ -5,14 +5,12 @@ import os
 import re
 import subprocess
 
+import yaml
+
 import prism_e2e as e2e
 import prism_load as load
 from prism_e2e import Node, wait_for
 
-try:
-    import yaml
-except ImportError:
-    yaml = None
 
 SOURCE = os.environ.get("PRISM_SOURCE", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 FORMATS = ("table", "wide", "json", "yaml")
@@ -26,7 +24,7 @@ class Ctl(e2e.TestCase):
         self.assertNotIn("\x1b", done.stdout, "no colour off a terminal")
         if form == "json":
             doc = json.loads(done.stdout)
-        elif form == "yaml" and yaml:
+        elif form == "yaml":
             doc = yaml.safe_load(done.stdout)
         else:
             return done.stdout
