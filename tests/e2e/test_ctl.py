@@ -33,8 +33,7 @@ class Ctl(e2e.TestCase):
 
     def every_format(self, node, *command, code=0):
         docs = {form: self.read(node, command, form, code) for form in FORMATS}
-        if yaml:
-            self.assertEqual(docs["json"].keys(), docs["yaml"].keys(), command)
+        self.assertEqual(docs["json"].keys(), docs["yaml"].keys(), command)
         return docs["json"]
 
     def test_commands_and_formats(self):
