@@ -15,6 +15,7 @@ struct cgroup {
 	struct cgroup *child, *next, *prev;
 	uint16_t level;   /* the root is 0 */
 	bool mark;        /* for a rescan */
+	uint64_t turn;    /* of the watch's, in which an event told of it; 0: it was seen */
 	uint64_t made_ns; /* CLOCK_MONOTONIC; 0: was there when prismd started. The pipeline's */
 	void *workload;   /* the workload whose own cgroup this is, or NULL; the pipeline's */
 	char *name;       /* "" for the root */

@@ -30,12 +30,22 @@ struct watch {
 	unsigned int closing;
 	bool doubtful;     /* tree and kernel may differ and no event will say so: looked at again in a while */
 	bool told;         /* in the log */
+	uint64_t turn;     /* counts the times that events are read */
 	uint64_t event_ns; /* of the event in hand, or of the scan */
 };
 
 static void on_retry(uv_timer_t *timer)
 {
-	watch_rescan(timer->data);
+	struct watch *w = timer->data;
+
+	w->turn++;
+	watch_rescan(w);
+}
+
+static void look_again(struct watch *w)
+{
+	if (!uv_is_active((uv_handle_t *)&w->retry))
+		uv_timer_start(&w->retry, on_retry, RETRY_MS, 0);
 }
 
 /* Something other than its absence kept a cgroup from being seen: short of descriptors, memory, watches. */
@@ -46,8 +56,7 @@ static void doubt(struct watch *w, const char *what, int error)
 		log_warning("cgroup", "%s: %s; the tree is compared every second until that is over", what,
 			    strerror(error));
 	w->told = true;
-	if (!uv_is_active((uv_handle_t *)&w->retry))
-		uv_timer_start(&w->retry, on_retry, RETRY_MS, 0);
+	look_again(w);
 }
 
 static void track(struct watch *w, const struct cgroup *cg, const char *path)
@@ -170,10 +179,14 @@ static void remove_unmarked(struct watch *w, struct cgroup *cg)
 
 	for (child = cg->child; child; child = next) {
 		next = child->next;
-		if (child->mark)
+		if (child->mark) {
 			remove_unmarked(w, child);
-		else
+		} else if (child->turn == w->turn) {
+			/* The kernel tells of a cgroup before it shows it (cgroup_mkdir()): it may be about to. */
+			look_again(w);
+		} else {
 			remove_subtree(w, child);
+		}
 	}
 }
 
@@ -251,6 +264,7 @@ static void on_mkdir(struct watch *w, const struct watch_event *e)
 		doubt(w, "a new cgroup", ENOMEM);
 		return;
 	}
+	cg->turn = w->turn;
 	if (cgroup_path(cg, path, sizeof(path)) < 0)
 		path[0] = '\0';
 	added(w, cg, path);
@@ -284,8 +298,10 @@ static void on_event(void *arg, const struct watch_event *e)
 static void drain(struct watch *w)
 {
 	bool lost = false;
-	int r = w->source->ops->read(w->source, on_event, w, &lost);
+	int r;
 
+	w->turn++;
+	r = w->source->ops->read(w->source, on_event, w, &lost);
 	if (r < 0)
 		log_warning("cgroup", "reading %s events: %s; comparing the whole tree", w->source->ops->name,
 			    strerror(-r));

@@ -10,6 +10,8 @@
 #include "cgroup/watch_source.h"
 #include "watch.skel.h"
 
+#define READS_AT_MOST 16
+
 struct bpf_source {
 	struct watch_source source;
 	struct watch_bpf *skeleton;
@@ -33,17 +35,30 @@ static int bpf_source_fd(struct watch_source *source)
 	return ring_buffer__epoll_fd(container_of(source, struct bpf_source, source)->ring);
 }
 
+static uint64_t lost_count(const struct bpf_source *s)
+{
+	return __atomic_load_n(&s->skeleton->bss->lost, __ATOMIC_ACQUIRE);
+}
+
 static int bpf_source_read(struct watch_source *source, void (*fn)(void *arg, const struct watch_event *e), void *arg,
 			   bool *ret_lost)
 {
 	struct bpf_source *s = container_of(source, struct bpf_source, source);
+	unsigned int tries = 0;
 	uint64_t lost;
 	int r;
 
 	s->fn = fn;
 	s->arg = arg;
-	r = ring_buffer__consume(s->ring);
-	lost = __atomic_load_n(&s->skeleton->bss->lost, __ATOMIC_RELAXED);
+	/*
+	 * A rescan sets right what was lost only if all that was told before it has been read: the mkdir of a cgroup
+	 * whose rmdir was lost would bring it back. So the count is taken first, and again if some were lost meanwhile,
+	 * of which nothing else would tell; while the ring goes on overflowing the next event does.
+	 */
+	do {
+		lost = lost_count(s);
+		r = ring_buffer__consume(s->ring);
+	} while (r >= 0 && lost != lost_count(s) && ++tries < READS_AT_MOST);
 	*ret_lost = lost != s->lost_seen;
 	s->lost_seen = lost;
 	return r < 0 ? r : 0;

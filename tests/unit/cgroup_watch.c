@@ -241,6 +241,8 @@ static void what_is_gone_already_leaves_nothing(void **state)
 		make(in_root("a/b"));
 		unmake(in_root("a/b"));
 		unmake(in_root("a"));
+		if (i % 20 == 19)
+			uv_run(&world.loop, UV_RUN_NOWAIT); /* the ring is everybody's: other tests make cgroups too */
 	}
 	make(in_root("end"));
 	settle();
@@ -348,7 +350,9 @@ static void an_overflow_is_counted_and_repaired(void **state)
 	assert_int_equal(world.removed, 500);
 	assert_true(metric_get(world.metrics, METRIC_CGROUP_LOST, NULL) >= 1.0);
 	assert_true(rescans() >= 1.0);
-	assert_true(metric_get(world.metrics, METRIC_CGROUP_EVENTS, "mkdir") >= 1500.0);
+	assert_true(metric_get(world.metrics, METRIC_CGROUP_EVENTS, "mkdir") +
+			    metric_get(world.metrics, METRIC_CGROUP_EVENTS, "rmdir") >=
+		    1500.0);
 	/* And it goes on as before. */
 	make(in_root("after"));
 	settle();
