@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The harness tells what is wrong from what is not: what it reads off a guest, without one."""
 import sys
+import tempfile
 import unittest
+from unittest import mock
 
 import expected
 import guest
@@ -37,6 +39,48 @@ class Words(unittest.TestCase):
         verdicts, done = collect(said("", 0, "a"), b"\x1ebegin b\nhalf", tests=("a", "b", "c"))
         self.assertEqual({n: v.state for n, v in verdicts.items()}, {"a": "passed", "b": "failed", "c": "failed"})
         self.assertFalse(done)
+
+
+class Boots:
+    """A machine of which each start is one of these commands."""
+
+    def __init__(self, *commands):
+        self.commands = list(commands)
+
+    def batch(self, console):
+        with open(console, "w") as f:
+            f.write(f"{len(self.commands)} starts left\n")
+        return self.commands.pop(0)
+
+
+@mock.patch.object(guest, "BOOT_LIMIT", 2)
+class Boot(unittest.TestCase):
+    HANGS = ["sleep", "600"]
+    WORKS = ["printf", "\\036up 6.1\\n\\036done\\n"]
+
+    def boot(self, *commands, limit=60):
+        words = []
+        with tempfile.TemporaryDirectory() as directory:
+            g = guest.Guest(Boots(*commands), directory, limit)
+            g.run(lambda data: None, lambda verb, rest: words.append(verb))
+            return g, words, g.troubles()
+
+    def test_one_that_hangs_is_started_again(self):
+        g, words, troubles = self.boot(self.HANGS, self.WORKS)
+        self.assertEqual((words, troubles, g.late), (["up"], [], False))
+        self.assertEqual(g.hung, "2 starts left\n")
+
+    def test_one_that_works_is_started_once(self):
+        g, words, troubles = self.boot(self.WORKS)
+        self.assertEqual((words, troubles, g.hung), (["up"], [], ""))
+
+    def test_one_that_hangs_again_has_failed(self):
+        g, words, troubles = self.boot(self.HANGS, self.HANGS, limit=3)
+        self.assertEqual((words, g.late, len(troubles)), ([], True, 1))
+
+    def test_one_that_came_up_is_not_started_again(self):
+        g, words, troubles = self.boot(["sh", "-c", "printf '\\036up 6.1\\n'; exec sleep 600"], limit=1)
+        self.assertEqual((words, g.late, len(troubles), g.hung), (["up"], True, 1, ""))
 
 
 class Verdicts(unittest.TestCase):
