@@ -15,8 +15,7 @@ struct printer {
 	size_t line; /* offset of the line's begin in out */
 };
 
-/* ---- scalars ------------------------------------------------------------------------------------------------------
- */
+/* ---- scalars ---- */
 
 /* Nothing that YAML could take for structure, for a number of another base or for nothing. */
 static bool is_plain(const char *s)
@@ -78,8 +77,7 @@ static void print_word(struct text *out, const char *s, bool quoted)
 		print_quoted(out, s);
 }
 
-/* ---- lines --------------------------------------------------------------------------------------------------------
- */
+/* ---- lines ---- */
 
 static void print_escaped(struct text *out, const char *s)
 {
@@ -158,8 +156,7 @@ static void print_children(struct printer *pr, const struct prism_node *node, in
 	}
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------------------------
- */
+/* ---- the whole ---- */
 
 static void print_head(struct printer *pr, const struct settings *s)
 {

@@ -17,8 +17,7 @@
 #define V1_EXACT_CAPACITY (1u << 20)
 #define STALE_HEARTBEATS 3
 
-/* ---- what a table cannot say of defaults --------------------------------------------------------------------------
- */
+/* ---- what a table cannot say of defaults ---- */
 
 /* Every key with a default in the table is there by now. */
 static int set_default(struct settings *s, const char *section, const char *key, const char *text, struct problems *p)
@@ -83,8 +82,7 @@ static int set_defaults(struct settings *s, const char *hostname, struct problem
 	return r;
 }
 
-/* ---- the tree to the structure ------------------------------------------------------------------------------------
- */
+/* ---- the tree to the structure ---- */
 
 /*
  * A section's values. What is wrong in them was reported when their file was checked, and comes out as NULL here, so
@@ -338,8 +336,7 @@ static int read_settings(struct settings *s, const char *hostname, struct proble
 	return r < 0 ? r : read_modules(s, p);
 }
 
-/* ---- loading ------------------------------------------------------------------------------------------------------
- */
+/* ---- loading ---- */
 
 static const char *host_name(const struct settings_source *source, char *buf, size_t size)
 {

@@ -23,8 +23,7 @@ static void close_fd(int *fd)
 
 #define _cleanup_fd_ __attribute__((cleanup(close_fd)))
 
-/* ---- what an earlier start left -----------------------------------------------------------------------------------
- */
+/* ---- what an earlier start left ---- */
 
 static int open_pin(struct prism_host *host, const char *prefix, const char *name)
 {
@@ -111,8 +110,7 @@ static int drain_earlier(struct prism_host *host, int earlier_fd, int shared_fd,
 	return r;
 }
 
-/* ---- up and down --------------------------------------------------------------------------------------------------
- */
+/* ---- up and down ---- */
 
 static struct trace_bpf *open_skel(struct prism_host *host, const struct trace_leg_config *config)
 {

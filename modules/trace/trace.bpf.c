@@ -233,8 +233,7 @@ static __always_inline void emit(struct trace_counts *counts, struct trace_reade
 	wake_sleeping(reader);
 }
 
-/* ---- what every record says ---------------------------------------------------------------------------------------
- */
+/* ---- what every record says ---- */
 
 static __always_inline void fill_head(struct trace_head *head, enum trace_type type, struct task_struct *task,
 				      __u64 now)
@@ -256,8 +255,7 @@ static __always_inline void fill_head(struct trace_head *head, enum trace_type t
 	bpf_probe_read_kernel(head->comm, sizeof(head->comm), leader->comm);
 }
 
-/* ---- exec: execve and execveat, from any thread -------------------------------------------------------------------
- */
+/* ---- exec: execve and execveat, from any thread ---- */
 
 /* False when this very exec has been reported. In the mark of the task, which is the leader of its group by now. */
 static __always_inline _Bool mark_exec(struct trace_mark *mark, __u64 exec_id, const struct trace_head *head)
@@ -326,8 +324,7 @@ int BPF_PROG(trace_exec, struct task_struct *task, int old_pid, struct linux_bin
 	return 0;
 }
 
-/* ---- exit: once a process, when its last thread goes ---------------------------------------------------------------
- */
+/* ---- exit: once a process, when its last thread goes ---- */
 
 /* What wait(2) gives the parent. */
 static __always_inline __u32 exit_code(const struct task_struct___trace *leader)

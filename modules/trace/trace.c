@@ -161,8 +161,7 @@ static void trace_identity(void *self, enum prism_change change, const struct pr
 		prism_rows_identity(&trace->leg->rows, change, workload);
 }
 
-/* ---- configuration ------------------------------------------------------------------------------------------------
- */
+/* ---- configuration ---- */
 
 /* Loads, attaches and reads with this configuration; what ran before is let go once it does. */
 static int run(struct trace *trace, const struct trace_leg_config *config)
@@ -216,8 +215,7 @@ static int trace_configure(void *self, const struct prism_config *config)
 	return 0;
 }
 
-/* ---- life ---------------------------------------------------------------------------------------------------------
- */
+/* ---- life ---- */
 
 static int trace_probe(struct prism_host *host)
 {
@@ -287,8 +285,7 @@ static void trace_close(void *self)
 	free(trace);
 }
 
-/* ---- what it says -------------------------------------------------------------------------------------------------
- */
+/* ---- what it says ---- */
 
 struct collection {
 	struct trace *trace;

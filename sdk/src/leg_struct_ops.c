@@ -17,8 +17,7 @@ struct build {
 	__u64 hash;
 };
 
-/* ---- what a build is ----------------------------------------------------------------------------------------------
- */
+/* ---- what a build is ---- */
 
 /* FNV-1a. It tells builds apart, it does not keep anybody from forging one: who can write the pin can load programs. */
 static __u64 hash_bytes(__u64 hash, const void *data, size_t size)
@@ -145,8 +144,7 @@ static int write_build(const char *pin_dir, const char *name, const struct build
 	return r ?: leg__pin_over(fd, path);
 }
 
-/* ---- adopt --------------------------------------------------------------------------------------------------------
- */
+/* ---- adopt ---- */
 
 int prism_leg_pinned(struct prism_host *host, const char *name, struct prism_leg_link *ret_link)
 {
@@ -228,8 +226,7 @@ int prism_leg_adopt(struct prism_host *host, struct bpf_object_skeleton *skeleto
 	return 1;
 }
 
-/* ---- attach -------------------------------------------------------------------------------------------------------
- */
+/* ---- attach ---- */
 
 static int fail(struct prism_leg *leg, int r, const struct bpf_map *map, const char *what)
 {
@@ -288,8 +285,7 @@ int prism_leg_attach_struct_ops(struct prism_leg *leg, struct bpf_map *map)
 	return 0;
 }
 
-/* ---- members that a kernel may lack -------------------------------------------------------------------------------
- */
+/* ---- members that a kernel may lack ---- */
 
 static const struct btf_member *find_member(const struct btf *btf, const struct btf_type *t, const char *name)
 {

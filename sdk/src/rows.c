@@ -108,8 +108,7 @@ int prism_rows_read(const struct prism_rows *rows, uint32_t identity, void *valu
 	return bpf_map_lookup_elem(rows->rows_fd, &identity, values);
 }
 
-/* ---- all of them --------------------------------------------------------------------------------------------------
- */
+/* ---- all of them ---- */
 
 /* Room for so many rows of one system call. */
 struct batch {
@@ -172,8 +171,7 @@ int prism_rows_each(const struct prism_rows *rows, prism_row_fn fn, void *arg)
 	return r;
 }
 
-/* ---- identities ---------------------------------------------------------------------------------------------------
- */
+/* ---- identities ---- */
 
 /* Numbers of rows that nobody owns any more. */
 struct orphans {

@@ -21,8 +21,7 @@
 
 #define DRIVER "--drive"
 
-/* ---- the driver: argv = self, --drive, DIR, FD, DEADLINE-MS -------------------------------------------------------
- */
+/* ---- the driver: argv = self, --drive, DIR, FD, DEADLINE-MS ---- */
 
 struct driver {
 	struct host *host;
@@ -86,8 +85,7 @@ static int drive(char **argv)
 		pause();
 }
 
-/* ---- the tests -----------------------------------------------------------------------------------------------------
- */
+/* ---- the tests ---- */
 
 struct prismd {
 	pid_t pid;
