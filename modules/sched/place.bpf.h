@@ -122,13 +122,25 @@ __noinline int task_settle(struct task_struct___prism *trusted __arg_trusted, u6
 	return 0;
 }
 
+static __always_inline u64 cgroup_of(struct task_struct *p)
+{
+	return ((struct task_struct___prism *)p)->cgroups->dfl_cgrp->kn->id;
+}
+
+/* What the task's state says still holds. */
+static __always_inline bool task_is_placed(struct task_struct *p, const struct task *task)
+{
+	const struct prism_meta *meta = prism_bus_meta();
+
+	return meta && task->cgroup == cgroup_of(p) && task->generation == *(const volatile u64 *)&meta->generation;
+}
+
 /* The task's state, in force now; NULL when there is no memory for it. */
 static __always_inline struct task *task_place(struct task_struct *p)
 {
-	u64 cgroup = ((struct task_struct___prism *)p)->cgroups->dfl_cgrp->kn->id;
 	const struct prism_meta *meta = prism_bus_meta();
 	struct task *task = bpf_task_storage_get(&sched_tasks, p, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	u64 generation;
+	u64 cgroup = cgroup_of(p), generation;
 
 	if (!task || !meta)
 		return NULL;

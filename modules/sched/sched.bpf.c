@@ -14,6 +14,10 @@
 
 char _license[] SEC("license") = "GPL";
 
+#ifndef WATCHDOG_MS
+#define WATCHDOG_MS 10000 /* a task that was not run for so long makes the kernel eject the scheduler */
+#endif
+
 /* ---- requests ---------------------------------------------------------------------------------------------------- */
 
 /* The nice value counts among the tasks of a flow: they take turns, with slices as long as their weight says. */
@@ -154,6 +158,21 @@ void BPF_PROG(sched_enqueue, struct task_struct *p, u64 enq_flags)
 
 /* ---- running ----------------------------------------------------------------------------------------------------- */
 
+/* It may go on, and then it is not enqueued: a move or a relabel since it was has to be seen here. */
+static __always_inline struct task *task_going_on(struct task_struct *prev, struct cpu *cpu, u64 now,
+						  const struct sched_config *set)
+{
+	struct task *task = task_state(prev);
+
+	if (!task || task_is_placed(prev, task))
+		return task;
+	account_run(cpu, task, now, set);
+	task = task_place(prev);
+	if (task)
+		cpu->rank = task->rank;
+	return task;
+}
+
 static __always_inline void keep(struct task_struct *prev, struct task *task, struct cpu *cpu, u64 now,
 				 const struct sched_config *set)
 {
@@ -211,7 +230,7 @@ void BPF_PROG(sched_dispatch, s32 number, struct task_struct *prev)
 		return;
 	now = now_ns();
 	if (prev && task_of(prev)->scx.flags & SCX_TASK_QUEUED)
-		task = task_state(prev);
+		task = task_going_on(prev, cpu, now, set);
 	if ((s64)(now - cpu->next_turn_ns) >= 0 && turn_by_age(cpu, number, now, set))
 		return;
 	first = first_waiting(llc);
@@ -263,10 +282,11 @@ static __always_inline void ask_speed(struct cpu *cpu, u32 number, u32 rank, u64
 	cpu->speed = speed;
 }
 
+/* This and stopping are also called from another CPU, when a task that runs gets other CPUs, class or cgroup. */
 SEC("struct_ops/running")
 void BPF_PROG(sched_running, struct task_struct *p)
 {
-	u32 number = bpf_get_smp_processor_id(), rank;
+	u32 number = scx_bpf_task_cpu(p), rank;
 	const struct sched_config *set = config();
 	struct cpu *cpu = cpu_state(number);
 	struct task *task = task_state(p);
@@ -302,8 +322,8 @@ SEC("struct_ops/stopping")
 void BPF_PROG(sched_stopping, struct task_struct *p, bool runnable)
 {
 	const struct sched_config *set = config();
+	struct cpu *cpu = cpu_state(scx_bpf_task_cpu(p));
 	struct task *task = task_state(p);
-	struct cpu *cpu = this_cpu();
 	u64 now;
 
 	if (!set || !cpu)
@@ -534,6 +554,6 @@ struct sched_ext_ops sched_ops = {
 	.init = (void *)sched_init,
 	.exit = (void *)sched_exit_,
 	.flags = SCX_OPS_ENQ_EXITING,
-	.timeout_ms = 10000,
+	.timeout_ms = WATCHDOG_MS,
 	.name = "prism",
 };

@@ -99,11 +99,6 @@ static __always_inline struct cpu *cpu_state(u32 cpu)
 	return bpf_map_lookup_elem(&sched_cpus, &cpu);
 }
 
-static __always_inline struct cpu *this_cpu(void)
-{
-	return cpu_state(bpf_get_smp_processor_id());
-}
-
 static __always_inline u32 llc_of(u32 cpu)
 {
 	u32 llc;

@@ -166,6 +166,8 @@ void policy_in_force(const struct policy *policy)
 	struct sched_exit record;
 	__u32 zero = 0;
 
+	if (!scx_enabled("prism"))
+		scx_await_disabled(); /* then it is known why */
 	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(policy->skel->maps.sched_exit), &zero, &record), 0);
 	if (record.kind)
 		fail_msg("ejected: %s: %s", record.reason, record.message);

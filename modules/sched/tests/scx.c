@@ -47,7 +47,7 @@ bool scx_disabled(void)
 
 void scx_await_disabled(void)
 {
-	time_t end = time(NULL) + 10;
+	time_t end = time(NULL) + 60;
 
 	while (!scx_disabled()) {
 		assert_true(time(NULL) <= end);
