@@ -10,6 +10,7 @@ cgroups and processes, and a consumer in the kernel that says who they are.
                 self.assertEqual(node.canonical(node.seen(leaf)), prism_kube.canonical(pod))
 """
 import collections
+import contextlib
 import json
 import os
 import struct
@@ -38,10 +39,19 @@ NO_IDENTITY_PREFIX = ("topology.kubernetes.io/", "kubectl.kubernetes.io/", "pris
 def pod(name, namespace="shop", labels=None, account="default", annotations=None, qos="BestEffort", **spec):
     resources = {"Guaranteed": {"limits": {"cpu": "1", "memory": "64Mi"}, "requests": {"cpu": "1", "memory": "64Mi"}},
                  "Burstable": {"requests": {"cpu": "10m"}}, "BestEffort": {}}[qos]
+    if account:
+        spec["serviceAccountName"] = account
     return {"apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": name, "namespace": namespace, "labels": labels or {}, "annotations": annotations or {}},
-            "spec": {"serviceAccountName": account, "automountServiceAccountToken": False,
+            "spec": {"automountServiceAccountToken": False,
                      "containers": [{"name": "main", "image": "none", "resources": resources}], **spec}}
+
+
+def mirror(name, config_hash, **options):
+    """What kubelet writes of a static pod; the API server allows it no service account."""
+    marks = {"kubernetes.io/config.hash": config_hash, "kubernetes.io/config.mirror": config_hash,
+             "kubernetes.io/config.source": "file"}
+    return pod(name, account=None, annotations=marks, **options)
 
 
 def canonical(of):
@@ -52,6 +62,11 @@ def canonical(of):
     account = of["spec"].get("serviceAccountName", "")
     head = f"io.prism/namespace={of['metadata']['namespace']};io.prism/serviceaccount={account};"
     return head + ";".join(f"{k.decode()}={v}" for k, v in count)
+
+
+def policy(flags):
+    """(class, weight) of an entry's flags, as the frozen layout has them."""
+    return flags >> 8 & 0x7, flags >> 11 & 0x7f
 
 
 Sight = collections.namedtuple("Sight", "execs first_state first_identity last_state last_identity last_flags")
@@ -131,14 +146,25 @@ class KubeNode(e2e.Node):
         extra = options.pop("extra", {})
         extra.setdefault("sources", {})["kubernetes"] = kubernetes
         self._witness = None
+        self.namespaces = set()
         super().__init__(rules=list(rules), modules=modules, extra=extra, **options)
+        self.stack.callback(self._delete_pods)
         self.kubelet = Kubelet(self.base)
 
     # ---- the API's side ----
 
     def create(self, body):
         body["spec"].setdefault("nodeName", self.node_name)
-        return self.api.create(f"/api/v1/namespaces/{body['metadata']['namespace']}/pods", body)
+        namespace = body["metadata"]["namespace"]
+        self.namespaces.add(namespace)
+        return self.api.create(f"/api/v1/namespaces/{namespace}/pods", body)
+
+    def _delete_pods(self):
+        """The next test may use their names. A server that a test has left dead goes with its cluster."""
+        with contextlib.suppress(OSError):
+            for namespace in self.namespaces:
+                self.api.delete(f"/api/v1/namespaces/{namespace}/pods?fieldSelector=spec.nodeName={self.node_name}",
+                                {"gracePeriodSeconds": 0})
 
     @staticmethod
     def path_of(pod):
@@ -151,8 +177,8 @@ class KubeNode(e2e.Node):
     def set_status(self, pod, **status):
         return self.api.patch(self.path_of(pod) + "/status", {"status": status})
 
-    def relabel(self, pod, **labels):
-        """None takes one away; __ stands for / and - is written as _."""
+    def relabel(self, pod, labels):
+        """None takes one away."""
         return self.api.patch(self.path_of(pod), {"metadata": {"labels": labels}})
 
     # ---- kubelet's side ----
