@@ -29,18 +29,11 @@ UNSUPPORTED = re.compile(r"(?:^|(?<=\s))UNSUPPORTED: (.+)$|\.\.\. skipped ['\"](
 CMOCKA_SKIP = re.compile(r"^\[  SKIPPED \] (\S+)$", re.M)
 
 
-def in_guest(command):
-    """Whichever Python the build found (a pyenv's, a virtual environment's), a guest has the system's."""
-    if command and re.fullmatch(r"python3?(\.\d+)?", os.path.basename(command[0])):
-        return ["/usr/bin/python3", *command[1:]]
-    return command
-
-
 class Test:
     def __init__(self, entry):
         properties = {p["name"]: p["value"] for p in entry.get("properties", ())}
         self.name = entry["name"]
-        self.command = in_guest(entry.get("command", []))
+        self.command = entry.get("command", [])
         self.labels = set(properties.get("LABELS", ()))
         self.environment = properties.get("ENVIRONMENT", [])
         self.directory = properties.get("WORKING_DIRECTORY", "/")
