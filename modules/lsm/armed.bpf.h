@@ -93,7 +93,7 @@ static __always_inline _Bool armed(struct lsm_mark *mark, const struct prism_loo
 }
 
 /* Whether this call is to be judged at all. The way out of most calls: no set looks at any of these hooks. */
-static __always_inline _Bool policed_any(struct lsm_call *call, const __u32 hooks, const enum lsm_site site)
+static __always_inline _Bool policed_any(struct lsm_call *call, __u32 hooks, const enum lsm_site site)
 {
 	struct task_struct *task;
 
@@ -115,6 +115,13 @@ static __always_inline _Bool policed(struct lsm_call *call, const enum lsm_hook 
 {
 	call->hook = hook;
 	return policed_any(call, LSM_HOOK_BIT(hook), site);
+}
+
+/* An open. Most read, and most rules are about writing. */
+static __always_inline _Bool policed_open(struct lsm_call *call, _Bool write, const enum lsm_site site)
+{
+	call->hook = LSM_OPEN;
+	return policed_any(call, write ? LSM_HOOK_BIT(LSM_OPEN) : LSM_READ_BIT, site);
 }
 
 #endif

@@ -32,9 +32,13 @@ static int put_binding(struct assign *assign, uint32_t identity, size_t i, uint6
 
 void assign_identity(struct assign *assign, const struct prism_workload *workload)
 {
-	size_t i = policy_select(assign->policy, workload);
-	int r = put_binding(assign, workload->identity, i, workload->label_hash);
+	size_t i;
+	int r;
 
+	if (workload->identity < PRISM_ID_FIRST)
+		return;
+	i = policy_select(assign->policy, workload);
+	r = put_binding(assign, workload->identity, i, workload->label_hash);
 	if (r == -E2BIG)
 		assign->full = true;
 	else if (r < 0)

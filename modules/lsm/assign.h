@@ -15,7 +15,9 @@ struct assign {
 	bool full;      /* an identity has a rule set and no room for its binding */
 };
 
-/* This identity gets the set that selects it, or none any more; the facet says so. Errors are logged. */
+/* This identity gets the set that selects it, or none any more; the facet says so. Errors are logged. Not a reserved
+ * one: the host and its like are nobody's workload, whoever selects everything.
+ */
 void assign_identity(struct assign *assign, const struct prism_workload *workload);
 /* So does each identity that is on the bus, and what belongs to no workload. -errno. */
 int assign_all(struct assign *assign);

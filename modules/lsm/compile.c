@@ -112,6 +112,15 @@ static void add_roots(const struct compiled *compiled, struct compiled_set *to, 
 	}
 }
 
+static bool looks_at_reads(const struct policy_set *set)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		if (set->rules[i].hook == LSM_OPEN && !set->rules[i].path.write_only)
+			return true;
+	}
+	return set->posture[LSM_OPEN] != LSM_ALLOW;
+}
+
 static void set_postures(struct compiled_set *to, const struct policy_set *set)
 {
 	char id[RULE_NAME_MAX];
@@ -126,6 +135,8 @@ static void set_postures(struct compiled_set *to, const struct policy_set *set)
 		if (set->posture[hook] != LSM_ALLOW)
 			to->binding.hooks |= LSM_HOOK_BIT(hook);
 	}
+	if (looks_at_reads(set))
+		to->binding.hooks |= LSM_READ_BIT;
 }
 
 static int compile_set(struct prism_host *host, const struct compiled *compiled, const struct policy_set *set,

@@ -88,9 +88,12 @@ int BPF_PROG(lsm_open, struct file___lsm *file)
 	struct lsm_traits traits = {};
 	struct lsm_key key;
 
-	if (!policed(&call, LSM_OPEN, LSM_SITE_OPEN))
+	/* What a file system opens below a file, such as a layer of overlayfs: the file itself has been judged. */
+	if (file->f_mode & FMODE_NOACCOUNT)
 		return 0;
 	traits.write = file->f_mode & (FMODE_WRITE | FMODE_CREATED) || file->f_flags & O_TRUNC;
+	if (!policed_open(&call, traits.write, LSM_SITE_OPEN))
+		return 0;
 	return judge_path(&call, &key, path_key(&key, &file->f_path), &traits);
 }
 

@@ -14,6 +14,8 @@ enum lsm_hook {
 	LSM_HOOKS = 5,
 };
 #define LSM_HOOK_BIT(hook) (1u << (hook))
+/* Beside those of the hooks: opens for reading are looked at, too; LSM_HOOK_BIT(LSM_OPEN) is with it. */
+#define LSM_READ_BIT (1u << LSM_HOOKS)
 
 enum lsm_action {
 	LSM_ALLOW = 0,
@@ -43,10 +45,10 @@ enum lsm_error {
 struct lsm_config {
 	__u64 interval_ns; /* between two events of one identity at its rate; 0: no limit */
 	__u64 burst_ns;    /* how far ahead of its rate an identity may run */
-	__u32 hooks;    /* LSM_HOOK_BIT() of what any bound rule set looks at: raised before a binding, cleared after */
-	__u32 mode;     /* enum lsm_mode */
-	__u32 on_error; /* LSM_ALLOW or LSM_BLOCK */
-	__u32 epoch;    /* the highest lsm_epoch that programs were ever loaded with; user space's own note */
+	__u32 hooks;       /* lsm_binding.hooks of any bound rule set: raised before a binding, cleared after */
+	__u32 mode;        /* enum lsm_mode */
+	__u32 on_error;    /* LSM_ALLOW or LSM_BLOCK */
+	__u32 epoch;       /* the highest lsm_epoch that programs were ever loaded with; user space's own note */
 };
 
 /* ---- lsm_bindings: hash, __u32 identity -> struct lsm_binding ------------------------------------------------------
@@ -68,7 +70,7 @@ struct lsm_posture {
 struct lsm_binding {
 	__u32 set; /* in the keys of lsm_rules; never LSM_SOURCES, nor ~0: that one stands for a binding that is missing
 		    */
-	__u32 hooks; /* LSM_HOOK_BIT(): has rules, or a posture that is not allow */
+	__u32 hooks; /* LSM_HOOK_BIT(): has rules, or a posture that is not allow; LSM_READ_BIT */
 	__u32 ruled; /* LSM_HOOK_BIT(): has rules, so lsm_rules has the hook's root key */
 	__u32 bits;
 	struct lsm_posture posture[LSM_HOOKS]; /* for what no rule takes */

@@ -46,6 +46,26 @@ static __always_inline long append_name(struct lsm_long_path *buffer, __u64 size
 	return n < 0 ? n : (long)at + 1 + n;
 }
 
+static __always_inline _Bool is_unlinked(const struct path___lsm *path)
+{
+	return !path->dentry->d_hash.pprev;
+}
+
+/* The name that an unlinked file had; room: bytes that path has. */
+static __always_inline long without_deleted(char *path, long size, const __u64 room)
+{
+	const __u64 suffix = sizeof(DELETED); /* with a NUL, as size */
+	__u64 at = size - suffix;
+
+	asm volatile("" : "+r"(at)); /* or the bound is put on another register */
+	if (at > room - suffix)
+		return size;
+	if (__builtin_memcmp(&path[at], DELETED, suffix))
+		return size;
+	path[at] = '\0';
+	return at + 1;
+}
+
 /*
  * The path in a buffer of its own; entry: a name below it, or NULL. A rule's path is never longer than a key: what
  * comes behind does not matter to any.
@@ -60,27 +80,14 @@ static __noinline long long_path(struct path___lsm *path, const struct dentry___
 	if (!buffer)
 		return -1;
 	size = bpf_d_path((struct path *)path, buffer->path, PATH_MAX);
+	if (size > 0 && !entry && is_unlinked(path))
+		size = without_deleted(buffer->path, size, PATH_MAX);
 	if (size > 0 && entry)
 		size = append_name(buffer, size, entry->d_name.name);
 	if (size > 0 && bpf_probe_read_kernel(key->bytes, LSM_PATH_MAX, buffer->path))
 		size = -1;
 	bpf_task_storage_delete(&lsm_long_paths, task);
 	return size;
-}
-
-/* The name that an unlinked file had. */
-static __always_inline __u64 without_deleted(struct lsm_key *key, __u64 size)
-{
-	const __u64 suffix = sizeof(DELETED); /* with a NUL, as size */
-	__u64 at = size - suffix;
-
-	asm volatile("" : "+r"(at)); /* or the bound is put on another register */
-	if (at > LSM_PATH_MAX - suffix)
-		return size;
-	if (__builtin_memcmp(&key->bytes[at], DELETED, suffix))
-		return size;
-	key->bytes[at] = '\0';
-	return at + 1;
 }
 
 static __always_inline void path_bits(struct lsm_key *key, long size)
@@ -95,10 +102,10 @@ static __always_inline long path_key(struct lsm_key *key, struct path___lsm *pat
 
 	if (size <= 0)
 		size = long_path(path, NULL, key);
+	else if (is_unlinked(path))
+		size = without_deleted((char *)key->bytes, size, LSM_PATH_MAX);
 	if (size <= 0)
 		return -1;
-	if (size <= LSM_PATH_MAX && !path->dentry->d_hash.pprev)
-		size = without_deleted(key, size);
 	path_bits(key, size);
 	return size;
 }

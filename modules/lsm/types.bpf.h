@@ -8,6 +8,7 @@
 
 #define FMODE_WRITE 0x2
 #define FMODE_CREATED 0x100000
+#define FMODE_NOACCOUNT 0x20000000 /* not of a task's open files: opened by the kernel for itself */
 #define O_TRUNC 01000
 
 #define AF_UNSPEC 0

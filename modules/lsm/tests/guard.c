@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,7 +23,7 @@
 #define WORDS_MAX 24
 #define COUNTS 256u /* few enough to be filled */
 #define PATIENCE_MS 60000
-#define POLICED ((1u << LSM_HOOKS) - 1)
+#define POLICED (((1u << LSM_HOOKS) - 1) | LSM_READ_BIT)
 
 static const struct prism_module module = {
 	PRISM_MODULE_HEADER, .name = "lsm", .version = "1", .summary = "the lsm leg's programs", .facet = "lsm",
@@ -193,6 +194,7 @@ int guard_end_test(void **state)
 	forget(g, ID_B);
 	sandbox_cgroup_remove(&g->a);
 	sandbox_cgroup_remove(&g->b);
+	umount2(guard_file(g, GUARD_MOUNT), MNT_DETACH);
 	empty_dir(open(g->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	assert_int_equal(rmdir(g->dir), 0);
 	return 0;
@@ -218,6 +220,9 @@ void guard_bind(struct guard *g, uint32_t identity, uint32_t ruled, uint32_t bit
 	struct lsm_binding binding = {.set = SET, .hooks = ruled, .ruled = ruled, .bits = bits};
 	const struct lsm_rules none = {0};
 
+	if (ruled & LSM_HOOK_BIT(LSM_OPEN))
+		binding.hooks |= LSM_READ_BIT;
+
 	for (uint32_t hook = 0; hook < LSM_HOOKS; hook++) {
 		binding.posture[hook].rule = POSTURE_RULE(hook);
 		if (ruled & LSM_HOOK_BIT(hook))
@@ -236,7 +241,7 @@ void guard_posture(struct guard *g, uint32_t identity, enum lsm_hook hook, enum 
 	struct lsm_binding binding;
 
 	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(g->skel->maps.lsm_bindings), &identity, &binding), 0);
-	binding.hooks |= LSM_HOOK_BIT(hook);
+	binding.hooks |= LSM_HOOK_BIT(hook) | (hook == LSM_OPEN ? LSM_READ_BIT : 0);
 	binding.posture[hook].action = action;
 	put(g->skel->maps.lsm_bindings, &identity, &binding);
 }
@@ -334,6 +339,15 @@ const char *guard_file(struct guard *g, const char *name)
 
 	assert_true(snprintf(path, PATH_MAX, "%s/%s", g->dir, name) < PATH_MAX);
 	return path;
+}
+
+void guard_make_file(struct guard *g, const char *name)
+{
+	int fd = open(guard_file(g, name), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "text", 4), 4);
+	close(fd);
 }
 
 const char *guard_copy(struct guard *g, const char *name)

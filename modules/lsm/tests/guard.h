@@ -19,6 +19,7 @@
 #define ID_A 1001u
 #define ID_B 1002u
 #define SET 7u
+#define GUARD_MOUNT "mount" /* in g->dir: is unmounted at the end of each test */
 
 /* The number of each hook's posture in counts and events. */
 #define POSTURE_RULE(hook) (900u + (hook))
@@ -74,6 +75,8 @@ void guard_forget_path(struct guard *g, enum lsm_hook hook, const char *path);
 
 /* g->dir/name, valid until the next call but three. */
 const char *guard_file(struct guard *g, const char *name);
+/* A file with four bytes there. */
+void guard_make_file(struct guard *g, const char *name);
 /* A copy of this program there; or a script that it interprets. */
 const char *guard_copy(struct guard *g, const char *name);
 

@@ -2,8 +2,10 @@
 /* Counts, events and their rate; what happens when something is missing or full; one generation after another. */
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <prism/leg.h>
@@ -164,6 +166,21 @@ static void test_missing_binding(void **state)
 	guard_events(g, 0);
 }
 
+/* A facet on a number that is nobody's workload says nothing. */
+static void test_reserved(void **state)
+{
+	struct guard *g = *state;
+
+	g->config.on_error = LSM_BLOCK;
+	guard_config(g);
+	sandbox_identity(g->fake, PRISM_IDENTITY_ADDED, PRISM_ID_HOST, PRISM_ID_HOST, &g->b);
+	assert_int_equal(prism_facet_set(prism_fake_host_host(g->fake), PRISM_ID_HOST, true), 0);
+	assert_int_equal(guard_deed(g, &g->b, "chroot /"), 0);
+	guard_events(g, 0);
+	sandbox_identity(g->fake, PRISM_IDENTITY_REMOVED, PRISM_ID_HOST, PRISM_ID_HOST, &g->b);
+	sandbox_identity(g->fake, PRISM_IDENTITY_RELEASED, PRISM_ID_HOST, PRISM_ID_HOST, NULL);
+}
+
 /* As if there had been no memory for it, or no programs when it was forked. */
 static void lose_mark(struct guard *g, pid_t pid)
 {
@@ -200,6 +217,52 @@ static void test_tasks_without_a_mark(void **state)
 	assert_int_equal(guard_end(g, here), EPERM);
 	assert_int_equal(guard_end(g, from_outside), 0);
 	assert_int_equal(guard_events(g, 1)->rule, RULE);
+}
+
+/* ---- what the kernel does for itself --------------------------------------------------------------------------------
+ */
+
+#define CORE_PATTERN "/proc/sys/kernel/core_pattern"
+
+static void core_pattern(const char *mode, char *text, size_t size)
+{
+	FILE *f = fopen(CORE_PATTERN, mode);
+
+	assert_non_null(f);
+	if (!f)
+		return; /* for the analyzer, which does not know cmocka */
+	if (*mode == 'r')
+		assert_non_null(fgets(text, (int)size, f));
+	else
+		assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static int crash(void *arg)
+{
+	(void)arg;
+	abort();
+}
+
+/* Nothing tells where a kernel thread comes from, and nothing has to: one that runs a program is not refused. */
+static void test_kernel_threads(void **state)
+{
+	struct guard *g = *state;
+	char before[128], helper[128];
+	int status;
+
+	g->config.on_error = LSM_BLOCK;
+	guard_config(g);
+	guard_bind(g, PRISM_ID_UNMANAGED, LSM_HOOK_BIT(LSM_EXEC), 0);
+	core_pattern("re", before, sizeof(before));
+	snprintf(helper, sizeof(helper), "|%s deed mkdir %s", g->program, guard_file(g, "helper-ran"));
+	core_pattern("we", helper, 0);
+	status = sandbox_wait(sandbox_spawn(NULL, crash, NULL)); /* comes when the helper has ended */
+	core_pattern("we", before, 0);
+	assert_true(WIFSIGNALED(status) && WCOREDUMP(status));
+	assert_int_equal(access(guard_file(g, "helper-ran"), F_OK), 0);
+	guard_events(g, 0);
+	guard_unbind(g, PRISM_ID_UNMANAGED);
 }
 
 /* ---- a new generation takes over -----------------------------------------------------------------------------------
@@ -289,7 +352,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_full_counts, setup, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_missing_rules, setup, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_missing_binding, setup, guard_end_test),
+		cmocka_unit_test_setup_teardown(test_reserved, setup, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_tasks_without_a_mark, setup, guard_end_test),
+		cmocka_unit_test_setup_teardown(test_kernel_threads, setup, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_two_generations, setup, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_takeover, setup, guard_end_test),
 	};

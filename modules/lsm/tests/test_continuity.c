@@ -180,6 +180,8 @@ static void test_refused(void **state)
 	scene_done(&scene);
 }
 
+#define RULES RULE "  - {directory: /nowhere/, action: audit}\n" /* about reading, too */
+
 /* More workloads with a rule set than there is room: on_error says what becomes of the others, and it is said. */
 static void no_room(const char *direction, int wanted)
 {
@@ -190,7 +192,7 @@ static void no_room(const char *direction, int wanted)
 	scene_make(&scene, module, SET RULE);
 	actor = actor_start(&scene.other, ACTOR_ARMED);
 	assert_int_equal(actor_try(&actor, "read", scene.secret, 0), 0);
-	snprintf(config, sizeof(config), "max_identities: 1\nunmanaged: web\non_error: %s\n" SET RULE, direction);
+	snprintf(config, sizeof(config), "max_identities: 1\nunmanaged: web\non_error: %s\n" SET RULES, direction);
 	scene_reconfigure(&scene, config);
 	scene_expect(&scene, "write", "@/data/secret", 0, EPERM);
 	scene_expect(&scene, "read", "@/data/secret", 0, 0);

@@ -214,6 +214,25 @@ static void test_unmanaged(void **state)
 	scene_done(&scene);
 }
 
+/* The host and its like are selected by nobody, not by `select: {}` either. */
+static void test_reserved(void **state)
+{
+	struct actor actor;
+	struct scene scene;
+
+	(void)state;
+	scene_make(&scene, module, "rule_sets:\n- name: all\n  select: {}\n" RULES);
+	actor = actor_start(&scene.other, ACTOR_ARMED);
+	assert_int_equal(actor_try(&actor, "write", scene.secret, 0), EPERM);
+	sandbox_identity(scene.fake, PRISM_IDENTITY_ADDED, PRISM_ID_HOST, PRISM_ID_HOST, &scene.other);
+	assert_int_equal(actor_try(&actor, "write", scene.secret, 0), 0);
+	assert_false(prism_fake_host_facet(scene.fake, PRISM_ID_HOST));
+	sandbox_identity(scene.fake, PRISM_IDENTITY_ADDED, ID_OTHER, ID_OTHER, &scene.other);
+	assert_int_equal(actor_try(&actor, "write", scene.secret, 0), EPERM);
+	actor_stop(&actor);
+	scene_done(&scene);
+}
+
 static void test_relabel(void **state)
 {
 	struct scene scene;
@@ -256,7 +275,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_rule_and_identity), cmocka_unit_test(test_mode_is_live),
 		cmocka_unit_test(test_precedence),        cmocka_unit_test(test_from),
 		cmocka_unit_test(test_armed_by_exec),     cmocka_unit_test(test_unmanaged),
-		cmocka_unit_test(test_relabel),           cmocka_unit_test(test_explain),
+		cmocka_unit_test(test_reserved),          cmocka_unit_test(test_relabel),
+		cmocka_unit_test(test_explain),
 	};
 
 	actor_main(argc, argv);

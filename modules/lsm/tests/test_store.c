@@ -114,7 +114,8 @@ static int write_twice(struct prism_host *host, const struct policy *policy)
 	assert_int_equal(find(first + 1, LSM_OPEN, "/etc/shadow-"), 0);
 	assert_int_equal(compiled.sets[0].binding.ruled, LSM_HOOK_BIT(LSM_EXEC));
 	assert_int_equal(compiled.sets[0].binding.bits, LSM_KEEP_SOURCE);
-	assert_int_equal(compiled.sets[1].binding.hooks, LSM_HOOK_BIT(LSM_OPEN) | LSM_HOOK_BIT(LSM_CONNECT));
+	assert_int_equal(compiled.sets[1].binding.hooks,
+			 LSM_HOOK_BIT(LSM_OPEN) | LSM_READ_BIT | LSM_HOOK_BIT(LSM_CONNECT));
 	assert_int_equal(compiled.sets[1].binding.ruled, LSM_HOOK_BIT(LSM_OPEN));
 	assert_int_equal(compiled.sets[1].binding.posture[LSM_CONNECT].rule, number("b", "default.connect"));
 	/* Beside it, under numbers of its own; the source is the same. */
@@ -133,6 +134,38 @@ static void test_generations(void **state)
 {
 	(void)state;
 	reader_expect(SETS, write_twice, "");
+}
+
+#define READS                                                                                                          \
+	"rule_sets:\n"                                                                                                 \
+	"- {name: writes, select: {}, open: [{path: /a, access: write, action: block}]}\n"                             \
+	"- {name: both, select: {}, open: [{path: /a, access: write, action: block}, {path: /b, action: audit}]}\n"    \
+	"- {name: posture, select: {}, default: {open: audit}}\n"                                                      \
+	"- {name: neither, select: {}, default: {exec: block}}\n"
+
+/* Opens for reading cost those nothing whose rule set is not about them. */
+static int compile_reads(struct prism_host *host, const struct policy *policy)
+{
+	static const uint32_t wanted[] = {
+		LSM_HOOK_BIT(LSM_OPEN),
+		LSM_HOOK_BIT(LSM_OPEN) | LSM_READ_BIT,
+		LSM_HOOK_BIT(LSM_OPEN) | LSM_READ_BIT,
+		LSM_HOOK_BIT(LSM_EXEC),
+	};
+	struct compiled compiled;
+
+	assert_int_equal(compile(host, policy, &compiled), 0);
+	assert_int_equal(compiled.n, sizeof(wanted) / sizeof(wanted[0]));
+	for (size_t i = 0; i < compiled.n; i++)
+		assert_int_equal(compiled.sets[i].binding.hooks, wanted[i]);
+	compiled_done(&compiled);
+	return 0;
+}
+
+static void test_reads(void **state)
+{
+	(void)state;
+	reader_expect(READS, compile_reads, "");
 }
 
 static int write_too_much(struct prism_host *host, const struct policy *policy)
@@ -238,7 +271,7 @@ static int assign_some(struct prism_host *host, const struct policy *policy)
 	assert_int_equal(store_binding(&store, 300, &binding), 0);
 	assert_int_equal(binding.hooks, 0);
 	assert_int_equal(assign_hooks(&compiled),
-			 LSM_HOOK_BIT(LSM_EXEC) | LSM_HOOK_BIT(LSM_OPEN) | LSM_HOOK_BIT(LSM_CONNECT));
+			 LSM_HOOK_BIT(LSM_EXEC) | LSM_HOOK_BIT(LSM_OPEN) | LSM_READ_BIT | LSM_HOOK_BIT(LSM_CONNECT));
 	for (uint32_t identity = 310; identity < 310 + BINDINGS_MAX; identity++) {
 		const struct prism_workload more = workload(identity, "a2");
 
@@ -261,6 +294,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_generations, begin, end),
+		cmocka_unit_test(test_reads),
 		cmocka_unit_test_setup_teardown(test_no_room, begin, end),
 		cmocka_unit_test_setup_teardown(test_sources, begin, end),
 		cmocka_unit_test_setup_teardown(test_assign, begin, end),
