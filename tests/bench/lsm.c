@@ -29,6 +29,7 @@
 
 #define IDENTITY_RULED 1001u
 #define IDENTITY_PLAIN 1002u
+#define IDENTITY_WRITES 1003u
 #define RULES 64
 #define ROUNDS 5              /* the emulated machine repeats within 1 % */
 #define NS_AN_INSTRUCTION 2.0 /* of the emulated machine: -icount shift=1 */
@@ -171,27 +172,34 @@ static char *configuration(void)
 		fprintf(out, "  - {path: /usr/local/bin/tool-%d, action: block}\n", i);
 	fputs("  open:\n", out);
 	for (int i = 0; i < RULES; i++)
-		fprintf(out, "  - {directory: /srv/data-%d/, access: write, action: block}\n", i);
+		fprintf(out, "  - {directory: /srv/data-%d/, action: block}\n", i);
 	fputs("  connect:\n", out);
 	for (int i = 0; i < RULES; i++)
 		fprintf(out, "  - {cidr: 10.%d.0.0/16, ports: 443, action: block}\n", i);
 	fputs("  bind:\n  - {cidr: 10.0.0.0/8, action: block}\n", out);
 	fputs("  capabilities:\n  - {name: sys_module, action: block}\n", out);
+	fprintf(out, "- name: writes\n  select: {name: test/%u}\n  open:\n", IDENTITY_WRITES);
+	for (int i = 0; i < RULES; i++)
+		fprintf(out, "  - {directory: /srv/data-%d/, access: write, action: block}\n", i);
 	fclose(out);
 	return text;
 }
 
 enum state {
 	WITHOUT,
+	IDLE,
 	UNMANAGED,
 	PLAIN,
+	WRITES, /* open alone */
 	RULED,
 	STATES,
 };
 
 static const char *const states[] = {
+	[IDLE] = "no rule set anywhere",
 	[UNMANAGED] = "no workload's task",
 	[PLAIN] = "a workload without a rule set",
+	[WRITES] = "a read, 64 rules about writes",
 	[RULED] = "a workload with 64 rules a hook",
 };
 
@@ -227,15 +235,15 @@ static void settle(void)
 static void take(enum state state, const struct sandbox_cgroup *cgroup)
 {
 	settle();
-	for (size_t i = 0; i < CALLS; i++)
+	for (size_t i = 0; i < (state == WRITES ? 1 : CALLS); i++)
 		samples_add(&taken[i][state], measure(cgroup, &calls[i]) / NS_AN_INSTRUCTION);
 }
 
-static const char *target(const struct call *call, enum state state)
+static const char *target(const struct call *call)
 {
 	if (call->call == call_open)
 		return "<= 200 ns added";
-	return call->call == call_exec && state != UNMANAGED ? ">= 0.99 of without" : "-";
+	return call->call == call_exec ? ">= 0.99 of without" : "-";
 }
 
 static void row(const struct call *call, enum state state, double native_ns)
@@ -244,10 +252,12 @@ static void row(const struct call *call, enum state state, double native_ns)
 	double base = samples_median(without), added = samples_median(with) - base;
 	char title[128], ns[64] = "";
 
+	if (!with->n)
+		return;
 	if (native_ns > 0)
 		snprintf(ns, sizeof(ns), "about %.0f ns added, ", added / base * native_ns);
 	snprintf(title, sizeof(title), "lsm leg, %s, %s", call->title, states[state]);
-	bench_row(title, target(call, state),
+	bench_row(title, target(call),
 		  "%s%.0f instructions, %.3f of without | %.1f %% | without: %.0f instructions, %.0f ns natively", ns,
 		  added, base / (base + added), 100 * samples_spread(with), base, native_ns);
 }
@@ -258,9 +268,15 @@ static void start(struct prism_fake_host *fake)
 		errx(1, "lsm does not start: %s", prism_fake_host_reason(fake));
 }
 
+static void reconfigure(struct prism_fake_host *fake, const char *config)
+{
+	if (prism_fake_host_reconfigure(fake, config))
+		errx(1, "lsm does not take its rules: %s", prism_fake_host_reason(fake));
+}
+
 static void compare(const double *native_ns)
 {
-	struct sandbox_cgroup ruled, plain, unmanaged;
+	struct sandbox_cgroup ruled, plain, writes, unmanaged;
 	struct prism_fake_host *fake;
 	char *config = configuration();
 
@@ -269,25 +285,32 @@ static void compare(const double *native_ns)
 		err(1, "the fake host");
 	sandbox_cgroup_make(fake, "ruled", &ruled);
 	sandbox_cgroup_make(fake, "plain", &plain);
+	sandbox_cgroup_make(fake, "writes", &writes);
 	sandbox_cgroup_make(fake, "unmanaged", &unmanaged);
 	sandbox_identity(fake, PRISM_IDENTITY_ADDED, IDENTITY_RULED, IDENTITY_RULED, &ruled);
 	sandbox_identity(fake, PRISM_IDENTITY_ADDED, IDENTITY_PLAIN, IDENTITY_PLAIN, &plain);
+	sandbox_identity(fake, PRISM_IDENTITY_ADDED, IDENTITY_WRITES, IDENTITY_WRITES, &writes);
 	for (int i = 0; i < ROUNDS; i++) {
 		start(fake);
 		take(RULED, &ruled);
+		take(WRITES, &writes);
 		take(PLAIN, &plain);
 		take(UNMANAGED, &unmanaged);
+		reconfigure(fake, "");
+		take(IDLE, &unmanaged);
+		reconfigure(fake, config);
 		prism_fake_host_stop(fake, PRISM_STOP_REMOVE);
 		take(WITHOUT, &unmanaged);
 	}
 	bench_header();
 	for (size_t i = 0; i < CALLS; i++) {
-		for (enum state state = UNMANAGED; state < STATES; state++)
+		for (enum state state = IDLE; state < STATES; state++)
 			row(&calls[i], state, native_ns[i]);
 	}
 	sandbox_host_free(fake);
 	sandbox_cgroup_remove(&ruled);
 	sandbox_cgroup_remove(&plain);
+	sandbox_cgroup_remove(&writes);
 	sandbox_cgroup_remove(&unmanaged);
 	free(config);
 }
