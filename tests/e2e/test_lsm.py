@@ -11,6 +11,7 @@ import prism_e2e as e2e
 import prism_load as load
 from prism_e2e import Node, wait_for
 
+LSM = 8 # the facet
 WEB = {"match": "{base}/{app}", "namespace": "e2e"}
 
 # Tries one thing in a process of the cgroup, which has completed an exec there, and ends with its errno.
@@ -76,8 +77,25 @@ class Lsm(e2e.TestCase):
             {"name": "web", "select": {"namespace": "e2e"}, **rules}]}}]
         node.write_config()
 
+    def running(self, rules=None, action="block", mode="enforce", own_file=False):
+        """The node, the workload's cgroup and its number. own_file: of the module, so that the test may replace it."""
+        node = self.node()
+        if own_file:
+            load.own_modules(node, "lsm")
+        self.configure(node, self.rules(node, action) if rules is None else rules, mode=mode)
+        node.start()
+        node.wait_module("lsm", "running")
+        web = node.cgroup("web")
+        return node, web, node.identity_of(web)
+
     def reload(self, node, *args, **kwargs):
         self.configure(node, *args, **kwargs)
+        node.ctl("reload", check=0)
+
+    @staticmethod
+    def relabel(node, *rules):
+        node.rules = list(rules)
+        node.write_config()
         node.ctl("reload", check=0)
 
     def errnos(self, node, cgroup):
@@ -88,12 +106,7 @@ class Lsm(e2e.TestCase):
         return [e for e in node.events("lsm.") if all(e.get(k) == v for k, v in fields.items())]
 
     def test_eperm_exactly_with_rule_and_identity(self):
-        node = self.node()
-        self.configure(node, {})
-        node.start()
-        node.wait_module("lsm", "running")
-        web = node.cgroup("web")
-        number = node.identity_of(web)
+        node, web, number = self.running({})
         blocked = {hook: errno.EPERM for hook in self.attempts(node)}
         free = {hook: 0 for hook in self.attempts(node)}
         for rule in (False, True, False, True):
@@ -114,12 +127,7 @@ class Lsm(e2e.TestCase):
     def test_audit_by_rule_and_by_mode_blocks_nothing_and_says_what(self):
         for mode, action in (("enforce", "audit"), ("audit", "block")):
             with self.subTest(mode=mode, action=action):
-                node = self.node()
-                self.configure(node, self.rules(node, action), mode=mode)
-                node.start()
-                node.wait_module("lsm", "running")
-                web = node.cgroup("web")
-                number = node.identity_of(web)
+                node, web, number = self.running(action=action, mode=mode)
                 self.assertEqual(set(self.errnos(node, web).values()), {0})
                 for hook in self.attempts(node):
                     seen = wait_for(f"the verdict on {hook}",
@@ -132,14 +140,47 @@ class Lsm(e2e.TestCase):
                     self.assertEqual(set(self.errnos(node, web).values()), {errno.EPERM})
                 node.close()
 
+    def test_follows_the_identity_at_the_next_decision(self):
+        """Nested, moved, relabelled, and there before anybody knew whose cgroup it is."""
+        node, web, _ = self.running()
+        nested, outside = node.cgroup("web/container/inner"), node.base
+        secret = f"{node.tmp}/data/secret"
+
+        with self.subTest("nested"), Actor(node, nested) as actor:
+            self.assertEqual(actor.write(secret), errno.EPERM)
+        with self.subTest("moved"), Actor(node, web) as actor, Actor(node, outside) as runtime:
+            self.assertEqual(actor.write(secret), errno.EPERM)
+            actor.move(nested)
+            self.assertEqual(actor.write(secret), errno.EPERM, "within its workload")
+            actor.move(outside)
+            self.assertEqual(actor.write(secret), 0, "out of it")
+            actor.move(web)
+            self.assertEqual(actor.write(secret), errno.EPERM, "back in the cgroup of its exec")
+            self.assertEqual(runtime.write(secret), 0)
+            runtime.move(web)
+            self.assertEqual(runtime.write(secret), 0, "a runtime's process, until its exec")
+            runtime.exec()
+            self.assertEqual(runtime.write(secret), errno.EPERM, "from its exec on")
+            runtime.move(outside)
+            actor.move(outside)
+        with self.subTest("relabelled"), Actor(node, web) as actor, Actor(node, nested) as below:
+            for namespace, wanted in (("other", 0), ("e2e", errno.EPERM), ("other", 0), ("e2e", errno.EPERM)):
+                before = node.entry(web)[0]
+                self.relabel(node, {**WEB, "namespace": namespace})
+                wait_for("another number", lambda n=before: node.entry(web)[0] != n)
+                self.assertEqual([actor.write(secret), below.write(secret)], [wanted, wanted], namespace)
+        with self.subTest("forked before its cgroup was known"):
+            self.relabel(node)
+            late = node.cgroup("late")
+            with Actor(node, late) as actor:
+                self.assertEqual(actor.write(secret), 0)
+                self.relabel(node, WEB)
+                wait_for("the facet", lambda: node.entry(late) and node.entry(late)[1] & LSM)
+                self.assertEqual(actor.write(secret), errno.EPERM)
+
     def test_enforcement_outlives_prismd_and_is_adopted(self):
         """kill -9 under fire: not one attempt of thousands gets through, before, without and after prismd."""
-        node = self.node()
-        self.configure(node, self.rules(node))
-        node.start()
-        node.wait_module("lsm", "running")
-        web = node.cgroup("web")
-        number = node.identity_of(web)
+        node, web, number = self.running()
         with Hammer(node, web, f"{node.tmp}/data/secret") as hammer:
             for _ in range(2):
                 hammer.turn()
@@ -155,13 +196,7 @@ class Lsm(e2e.TestCase):
         self.assertEqual(counted, tries)
 
     def test_a_new_file_replaces_the_programs_in_place(self):
-        node = self.node()
-        load.own_modules(node, "lsm")
-        self.configure(node, self.rules(node))
-        node.start()
-        node.wait_module("lsm", "running")
-        web = node.cgroup("web")
-        number = node.identity_of(web)
+        node, web, number = self.running(own_file=True)
         with Hammer(node, web, f"{node.tmp}/data/secret") as hammer:
             for i in range(4):
                 hammer.turn()
@@ -173,14 +208,11 @@ class Lsm(e2e.TestCase):
         self.assertEqual(passed, 0)
         self.assertEqual(node.metric("prism_lsm_decisions_total", identity=number, action="block"), tries,
                          "counted once, by the old programs or by the new")
+        self.assertEqual(node.metric("prism_lsm_events_total") + node.metric("prism_lsm_lost_total"), tries,
+                         "reported once")
 
     def test_reloads_open_no_window(self):
-        node = self.node()
-        self.configure(node, self.rules(node))
-        node.start()
-        node.wait_module("lsm", "running")
-        web = node.cgroup("web")
-        node.identity_of(web)
+        node, web, _ = self.running()
         with Hammer(node, web, f"{node.tmp}/data/secret") as hammer:
             for i in range(30):
                 more = self.rules(node)
@@ -191,32 +223,65 @@ class Lsm(e2e.TestCase):
         self.assertEqual(passed, 0)
 
     def test_remove_takes_every_effect_away(self):
-        node = self.node()
-        self.configure(node, self.rules(node))
-        node.start()
-        node.wait_module("lsm", "running")
-        web = node.cgroup("web")
-        node.identity_of(web)
+        node, web, _ = self.running()
         self.assertEqual(set(self.errnos(node, web).values()), {errno.EPERM})
-        self.assertTrue(node.entry(web)[1] & 8)
+        self.assertTrue(node.entry(web)[1] & LSM)
         node.ctl("module", "disable", "lsm", check=0)
-        wait_for("the facet to go", lambda: not node.entry(web)[1] & 8)
+        wait_for("the facet to go", lambda: not node.entry(web)[1] & LSM)
         self.assertEqual(set(self.errnos(node, web).values()), {0})
         self.assertFalse(os.path.exists(f"{node.bus_dir}/modules/lsm/lsm_rules"))
 
     def test_explain_says_what_it_does_and_why_not(self):
-        node = self.node()
-        self.configure(node, self.rules(node))
-        node.start()
-        node.wait_module("lsm", "running")
-        web = node.cgroup("web")
-        node.identity_of(web)
+        node, web, _ = self.running()
         self.assertIn("web", node.ctl("identity", "explain", web, check=0).stdout.partition("lsm")[2])
         node.modules[0]["config"]["rule_sets"][0]["select"] = {"namespace": "another"}
         node.write_config()
         node.ctl("reload", check=0)
-        wait_for("the facet to go", lambda: not node.entry(web)[1] & 8)
+        wait_for("the facet to go", lambda: not node.entry(web)[1] & LSM)
         self.assertRegex(node.ctl("identity", "explain", web, check=0).stdout.partition("lsm")[2], "no rule set")
+
+
+class Actor:
+    """A process of the cgroup, which does one thing after another; each ends with its errno."""
+
+    PROGRAM = ("import os,sys\n"
+               "def write(path): os.close(os.open(path,os.O_WRONLY))\n"
+               "def move(cgroup):\n"
+               "    with open(cgroup+'/cgroup.procs','w') as f: f.write('0')\n"
+               "def exec(*_): os.execv(sys.executable,[sys.executable,'-c',*sys.argv[1:],*sys.argv[1:]])\n"
+               "for line in iter(sys.stdin.readline,''):\n"
+               "    what,subject=line.split()\n"
+               "    try: r=globals()[what](subject) or 0\n"
+               "    except OSError as e: r=e.errno\n"
+               "    print(r,flush=True)\n")
+
+    def __init__(self, node, cgroup):
+        self.process = node.popen_in(cgroup, [sys.executable, "-c", self.PROGRAM, self.PROGRAM], stdin=-1, stdout=-1, text=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.process.stdin.close()
+        self.process.wait(e2e.TIMEOUT)
+        self.process.stdout.close()
+
+    def ask(self, what, subject):
+        self.process.stdin.write(f"{what} {subject}\n")
+        self.process.stdin.flush()
+        return int(self.process.stdout.readline())
+
+    def write(self, path):
+        return self.ask("write", path)
+
+    def move(self, cgroup):
+        if self.ask("move", cgroup):
+            raise OSError(f"it cannot be moved to {cgroup}")
+
+    def exec(self):
+        """The same program anew; it does not answer."""
+        self.process.stdin.write("exec -\n")
+        self.process.stdin.flush()
 
 
 class Hammer:
