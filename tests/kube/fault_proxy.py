@@ -12,7 +12,6 @@ TLS ends here, HTTP/1.1 on both sides. A request is one thread.
 """
 import http.client
 import http.server
-import json
 import socket
 import ssl
 import struct
@@ -44,31 +43,46 @@ class FaultProxy:
 
         class Server(http.server.ThreadingHTTPServer):
             daemon_threads = True
+            block_on_close = False
 
             def handle_error(self, request, client_address):
                 """Who has gone, or was cut off, is what this is for."""
 
-        self.server = Server(("127.0.0.1", 0), Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(cluster.path("server.crt"), cluster.path("server.key"))
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
-        self.thread.start()
+        self.handler, self.server_class = Handler, Server
+        self.server, self.port = None, 0
+        self.come_back()
 
     @property
     def url(self):
-        return f"https://127.0.0.1:{self.server.server_address[1]}"
+        return f"https://127.0.0.1:{self.port}"
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exc):
         self.thaw()
-        self.end_watches(RESET)
-        self.server.shutdown()
-        self.server.server_close()
+        self.go_away()
 
     # ---- faults ----
+
+    def go_away(self):
+        """Nobody listens any more, and what was under way ends."""
+        if self.server:
+            self.server.shutdown()
+            self.server.server_close()
+            self.thread.join()
+        self.server = None
+        self.end_watches(RESET)
+
+    def come_back(self):
+        """At the same address."""
+        self.server = self.server_class(("127.0.0.1", self.port), self.handler)
+        self.port = self.server.server_address[1]
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.cluster.path("server.crt"), self.cluster.path("server.key"))
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
+        self.thread.start()
 
     def refuse(self, status, headers=None, body=b"refused\n"):
         self.refusal = (status, headers or {}, body)
@@ -174,6 +188,3 @@ class Watch:
         if self.upstream.sock:
             self.upstream.sock.close()
 
-
-def event(line):
-    return json.loads(line)

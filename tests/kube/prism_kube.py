@@ -151,6 +151,13 @@ class KubeNode(e2e.Node):
         self.stack.callback(self._delete_pods)
         self.kubelet = Kubelet(self.base)
 
+    def replace_token(self, token):
+        """As kubelet does it: the file gets another content at once."""
+        path = self.cluster.path(f"{self.node_name}.token")
+        with open(path + ".new", "w") as f:
+            f.write(token)
+        os.rename(path + ".new", path)
+
     # ---- the API's side ----
 
     def create(self, body):
