@@ -8,7 +8,8 @@ from project import files, report, scripts, text
 
 SPDX = re.compile(r"SPDX-License-Identifier:\s*(.+?)\s*(?:\*/|-->)?\s*$", re.M)
 BOTH = {"GPL-2.0-only OR Apache-2.0", "Apache-2.0 OR GPL-2.0-only"}
-LICENSE_SECTION = re.compile(r'SEC\("license"\)\s*=\s*"(GPL|GPL v2|Dual [A-Z/ ]+)"')
+LICENSE_SECTION = re.compile(r'SEC\("license"\)\s*=\s*"(GPL|GPL v2|Dual [A-Z/ ]+)"'
+                             r'|#include ".*\.bpf\.c"')  # or the program around it, which has one
 
 
 def wanted(name):
