@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -177,6 +178,30 @@ static int error_event(struct reflector *r, const json_t *status)
 			 string_at(status, "message"), r->event_code, string_at(status, "reason"));
 }
 
+uint64_t kube_version(const char *version)
+{
+	char *end;
+	unsigned long long n = strtoull(version, &end, 10);
+
+	return *version >= '0' && *version <= '9' && !*end ? n : 0;
+}
+
+/*
+ * A server sends changes in their order. Something between that does not may have sent an object's end before its last
+ * change, and then nobody says again that it has ended. An end itself may have the version of the change before it.
+ */
+static int move_on(struct reflector *r, const char *type, const char *version)
+{
+	bool back = r->version && kube_version(version) && kube_version(version) < kube_version(r->version);
+
+	if (!back)
+		return replace(&r->version, version);
+	if (strcmp(type, "ADDED") != 0 && strcmp(type, "MODIFIED") != 0)
+		return 0;
+	return error_set(&r->event_error, EPROTO, r->server, "events come out of order: version %s after %s", version,
+			 r->version);
+}
+
 static int event(struct reflector *r, const json_t *doc)
 {
 	static const struct {
@@ -187,6 +212,8 @@ static int event(struct reflector *r, const json_t *doc)
 		       {"DELETED", "deleted", KUBE_DELETED}};
 	const char *type = string_at(doc, "type");
 	const json_t *object = json_object_get(doc, "object"), *metadata = json_object_get(object, "metadata");
+	const char *version = string_at(metadata, "resourceVersion");
+	bool initial = r->phase == WATCH_LISTING;
 	size_t i;
 
 	if (strcmp(type, "ERROR") == 0) {
@@ -205,9 +232,9 @@ static int event(struct reflector *r, const json_t *doc)
 		bookmark(r, metadata);
 	}
 	/* Initial events come in no order: the bookmark after them has the version to go on from. */
-	if (r->phase == WATCHING && *string_at(metadata, "resourceVersion"))
-		return replace(&r->version, string_at(metadata, "resourceVersion"));
-	return 0;
+	if (r->phase != WATCHING || !*version)
+		return 0;
+	return initial ? replace(&r->version, version) : move_on(r, type, version);
 }
 
 /* ---- a list ---- */

@@ -13,6 +13,7 @@
  *     422 or silence to WatchList               list in chunks
  *     401, 403, 429, 5xx, no connection         wait, and again; credentials are read anew each time
  *     no JSON                                   list again
+ *     events come out of order                  list again: what was the last word on an object is not known
  *     an object that is too large               passed over
  */
 #ifndef KUBE_REFLECTOR_H
@@ -44,6 +45,9 @@ struct reflector_callbacks {
 	void (*settled)(void *arg);
 	void *arg;
 };
+
+/* A resourceVersion as a number, for comparing what one server has said; 0: it is none. */
+uint64_t kube_version(const char *version);
 
 /* What a reflector needs to see of an object, beside what its owner wants. */
 #define REFLECTOR_WANT_METADATA {.key = "resourceVersion"}

@@ -2,7 +2,6 @@
 #include "pods/pod.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kube/reflector.h"
@@ -38,15 +37,6 @@ static const char *text(const json_t *object, const char *key)
 	return s ? s : "";
 }
 
-/* Not for comparing what different servers say. */
-static uint64_t version_of(const char *s)
-{
-	char *end;
-	unsigned long long n = strtoull(s, &end, 10);
-
-	return *s >= '0' && *s <= '9' && !*end ? n : 0;
-}
-
 int pod_parse(const json_t *object, struct pod_facts *ret, struct error *e)
 {
 	const json_t *metadata = json_object_get(object, "metadata"), *spec = json_object_get(object, "spec");
@@ -61,7 +51,7 @@ int pod_parse(const json_t *object, struct pod_facts *ret, struct error *e)
 		.node = text(spec, "nodeName"),
 		.phase = text(json_object_get(object, "status"), "phase"),
 		.labels = json_object_get(metadata, "labels"),
-		.version = version_of(text(metadata, "resourceVersion")),
+		.version = kube_version(text(metadata, "resourceVersion")),
 		.mirror = *hash && json_is_string(json_object_get(annotations, "kubernetes.io/config.mirror")),
 		.host_network = json_is_true(json_object_get(spec, "hostNetwork")),
 		.deleting = json_is_string(json_object_get(metadata, "deletionTimestamp")),

@@ -156,18 +156,23 @@ static void expired_versions_as_recorded(void **state)
 	}
 }
 
+/* The recorded one was asked for no version and begins with what exists, in no order; it ends in a bookmark. */
 static void killed_in_the_middle_as_recorded(void **state)
 {
 	static const struct script_step steps[] = {
-		{.body = INITIAL_END("218")},
+		{.body = INITIAL_END("2")},
 		{.file = "v1.36/watch-server-sigkill.jsonl", .end = SCRIPT_CUT, .piece = 100},
+		{.expect = "sendInitialEvents", .body = EVENT("ADDED", "scx", "c", "220") INITIAL_END("230")},
+		{.expect = "&resourceVersion=230&watch=1",
+		 .body = EVENT("MODIFIED", "scx", "a", "262") BOOKMARK("277"),
+		 .end = SCRIPT_CUT},
 		HELD(.expect = "&resourceVersion=277&watch=1"),
 	};
 
 	(void)state;
 	START(steps);
-	world_until_served(3);
-	assert_string_equal(world.said.data, "{}+scx/a@262+scx/c@220+scx/unbound@221");
+	world_until_served(5);
+	assert_string_equal(world.said.data, "{}+scx/a@262+scx/c@220{+scx/c@220}~scx/a@262");
 	assert_true(world_metric(METRIC_KUBE_WATCH_RESTARTS, "cut") == 1);
 	world_stop();
 }
@@ -312,6 +317,25 @@ static void garbage_makes_a_new_list(void **state)
 		assert_true(world_metric(METRIC_KUBE_WATCH_RESTARTS, "garbage") == 1);
 		world_stop();
 	}
+}
+
+/* An object's end may have come before its last change: nobody would say again that it has ended. */
+static void events_out_of_order_make_a_new_list(void **state)
+{
+	static const struct script_step steps[] = {
+		IN_STEP,
+		{.expect = "sendInitialEvents", .body = INITIAL_END("20"), .end = SCRIPT_HOLD},
+	};
+
+	(void)state;
+	START(steps);
+	world_until_said("}");
+	/* An end with the version of the change before it, and what comes twice, is in order. */
+	scripted_server_send(world.server, EVENT("MODIFIED", "x", "b", "12") EVENT("MODIFIED", "x", "b", "12"));
+	scripted_server_send(world.server, EVENT("DELETED", "x", "a", "10") EVENT("MODIFIED", "x", "a", "11"));
+	world_until_said("{}");
+	assert_string_equal(world.said.data, "{+x/a@10}~x/b@12~x/b@12-x/a@10~x/a@11{}");
+	world_stop();
 }
 
 static void what_is_no_pod_is_passed_over(void **state)
@@ -463,6 +487,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_rotated_token_is_used, world_teardown),
 		cmocka_unit_test_teardown(rights_that_are_missing, world_teardown),
 		cmocka_unit_test_teardown(garbage_makes_a_new_list, world_teardown),
+		cmocka_unit_test_teardown(events_out_of_order_make_a_new_list, world_teardown),
 		cmocka_unit_test_teardown(what_is_no_pod_is_passed_over, world_teardown),
 		cmocka_unit_test_teardown(a_large_object_is_passed_over, world_teardown),
 		cmocka_unit_test_teardown(silence_is_noticed, world_teardown),
