@@ -225,12 +225,27 @@ class KubeNode(e2e.Node):
     def canonical(self, number):
         return self.identities().get(number, {}).get("canonical")
 
+    def _memory(self, line):
+        with open(f"/proc/{self.process.pid}/status") as f:
+            return next(int(l.split()[1]) << 10 for l in f if l.startswith(line))
+
+    def rss(self):
+        return self._memory("VmRSS:")
+
+    def rss_peak(self):
+        return self._memory("VmHWM:")
+
     def wait_bound(self, pod, kubelet=None):
         """The number of a pod's own cgroup as soon as it is on the bus."""
         return self.identity_of((kubelet or self.kubelet).pod_path(pod))
 
     def wait_known(self, n):
         return wait_for(f"prismd to know {n} pods", lambda: self.metric("prism_pods", state="known") == n)
+
+    def wait_forgotten(self):
+        """Cgroups of pods that nobody knows may be another test's."""
+        return wait_for("no pod to be remembered",
+                        lambda: self.metric("prism_pods", state="known") + self.metric("prism_pods", state="left") == 0)
 
 
 class TestCase(e2e.TestCase):

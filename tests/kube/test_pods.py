@@ -32,7 +32,9 @@ class Pods(prism_kube.TestCase):
             it = node.create(pod("b", labels={"app": "web"}, nodeName="")) # bound to no node yet
             node.kubelet.make_pod(it)
             leaf = node.kubelet.make_container(it)
-            wait_for("the cgroup to be seen", lambda: node.metric("prism_pods", state="waiting") == 1)
+            path = node.kubelet.pod_path(it)
+            wait_for("the cgroup to be seen", lambda: "of which the API server has said nothing" in
+                     node.ctl("identity", "explain", path).stdout)
             self.assertEqual(node.who(leaf), 0)
             node.api.create(node.path_of(it) + "/binding", {
                 "metadata": {"name": "b"}, "target": {"apiVersion": "v1", "kind": "Node", "name": node.node_name}})
@@ -50,7 +52,7 @@ class Pods(prism_kube.TestCase):
             self.assertEqual(node.who(leaf), number, "what still runs stays what it is")
             node.kubelet.remove_pod(it)
             wait_for("its entries to go", lambda: not node.bus())
-            self.assertEqual(node.metric("prism_pods"), 0)
+            node.wait_forgotten()
 
     def test_deleted_with_grace(self):
         with self.node() as node:
@@ -64,7 +66,8 @@ class Pods(prism_kube.TestCase):
             self.assertEqual(node.who(leaf), number)
             node.delete(it)
             node.kubelet.remove_pod(it)
-            wait_for("its entries to go", lambda: not node.bus() and node.metric("prism_pods") == 0)
+            wait_for("its entries to go", lambda: not node.bus())
+            node.wait_forgotten()
 
     def test_completed_and_evicted(self):
         with self.node() as node:
