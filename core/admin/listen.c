@@ -125,7 +125,8 @@ int listen_unix(const char *path, gid_t gid, int *ret_fd, struct listen_file *re
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	r = fd < 0 ? -errno : bind_unix(fd, &address, gid, &file);
 	if (r < 0)
-		return error_set(e, -r, path, "cannot listen: %s", strerror(-r));
+		return error_set(e, -r, path, "cannot listen: %s%s", strerror(-r),
+				 r == -EPERM && gid != (gid_t)-1 ? " (admin.group needs CAP_CHOWN)" : "");
 	*ret_file = file;
 	*ret_fd = TAKE_FD(fd);
 	return 0;

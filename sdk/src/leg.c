@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <linux/capability.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "leg_internal.h"
 
@@ -63,12 +65,39 @@ static void log_lines(struct prism_host *host, char *log)
 			prism_log(host, PRISM_LOG_DEBUG, "verifier: %s", line);
 }
 
+const char *leg__missing_rights(void)
+{
+	static const struct {
+		int cap;
+		const char *name;
+	} needed[] = {{CAP_BPF, "CAP_BPF"}, {CAP_PERFMON, "CAP_PERFMON"}, {CAP_NET_ADMIN, "CAP_NET_ADMIN"}};
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+	static char text[80];
+	size_t len = 0;
+
+	text[0] = '\0';
+	if (syscall(SYS_capget, &header, data) < 0 || (data[0].effective & CAP_TO_MASK(CAP_SYS_ADMIN)))
+		return text;
+	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+		if (!(data[CAP_TO_INDEX(needed[i].cap)].effective & CAP_TO_MASK(needed[i].cap)))
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", len ? ", " : "; prismd lacks ",
+						needed[i].name);
+	return text;
+}
+
 static const char *remedy(int code)
 {
+	const char *missing = leg__missing_rights();
+
 	switch (code) {
 	case EPERM:
-		return "; loading BPF needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, and a kernel that is not locked "
-		       "down";
+	case EACCES: /* what the verifier refuses, and to those without CAP_PERFMON it refuses more */
+		if (missing[0])
+			return missing;
+		return code == EPERM ? "; loading BPF needs CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, and a kernel that "
+				       "is not locked down"
+				     : "";
 	case ENOMEM:
 		return "; the memory limit of this service may be too small";
 	case ENOSPC:

@@ -43,6 +43,8 @@ static inline void leg__free(void *p)
 int leg__new(struct prism_host *host, struct prism_leg **ret);
 /* code: errno of NAME__open_opts(). Returns -code, with prism_fail() called. */
 int leg__open_failed(struct prism_host *host, int code);
+/* "; prismd lacks CAP_X, CAP_Y": capabilities that BPF asks for and this process has not; "" if it has all. Static. */
+const char *leg__missing_rights(void);
 /* Sets prism_facet_mask; prism_fail() called on failure. */
 int leg__name_facet(struct prism_host *host, struct bpf_object *object);
 

@@ -13,7 +13,8 @@ static int fail(struct prism_leg *leg, int r, struct bpf_program *prog, const ch
 	char where[160];
 
 	snprintf(where, sizeof(where), "attach %s", bpf_program__name(prog));
-	return prism_fail(leg->host, -r, where, "%s: %s", what, strerror(-r));
+	return prism_fail(leg->host, -r, where, "%s: %s%s", what, strerror(-r),
+			  r == -EPERM ? leg__missing_rights() : "");
 }
 
 static int link_path(struct prism_leg *leg, const char *program, char *path, size_t size)
