@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """prismd in the sandbox of its systemd unit, made without systemd: system calls, file systems that cannot be written to, no
 memory that is both written and run, capabilities. systemd itself says what is in a group of system calls."""
+import json
 import os
 import sys
 
 import prism_e2e as e2e
 import prism_unit as unit
-from prism_e2e import Node
+from prism_e2e import Node, wait_for
 from test_capabilities import CLASSIC, legs_work
 
 
@@ -27,6 +28,23 @@ class Sandbox(e2e.TestCase):
                 node.ctl("module", "reload", "net", check=0)
                 node.ctl("identity", "explain", web, check=0)
                 self.assertEqual(node.stop(), 0)
+
+    def test_the_api_server_is_asked(self):
+        """Names are resolved in a thread, by way of netlink: what the filter forbids of it would say so, and not this."""
+        user = {"name": "u", "user": {"token": "t"}}
+        cluster = {"name": "c", "cluster": {"server": "https://localhost:1", "insecure-skip-tls-verify": True}}
+        context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
+        config = {"apiVersion": "v1", "kind": "Config", "current-context": "x", "users": [user], "clusters": [cluster],
+                  "contexts": [context]}
+        with Node(modules=[], start=False) as node:
+            with open(f"{node.tmp}/kubeconfig", "w") as f:
+                json.dump(config, f)
+            node.extra = {"sources": {"kubernetes": {"kubeconfig": f.name, "sync_timeout": "0s"}}}
+            node.write_config()
+            self.sandboxed(node, "--system-calls", "--write-only-to", e2e.BPFFS, "--write-only-to", node.tmp)
+            node.start()
+            wait_for("the connection to be refused", lambda: "Failed to connect to localhost port 1" in node.ctl("status").stdout)
+            self.assertEqual(node.stop(), 0)
 
     def test_it_is_one(self):
         with Node(modules=[], start=False) as node:
