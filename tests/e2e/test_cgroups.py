@@ -27,7 +27,12 @@ class Cgroups(e2e.TestCase):
             return self.tree(node).keys() == node.bus().keys()
 
     def wait_same(self, node):
-        wait_for("the bus to be the tree", lambda: self.same(node))
+        try:
+            wait_for("the bus to be the tree", lambda: self.same(node))
+        except AssertionError as e:
+            tree, bus = self.tree(node), node.bus()
+            raise AssertionError(f"{e}: {len(tree)} cgroups, {len(tree.keys() - bus.keys())} of them not on it, "
+                                 f"{len(bus.keys() - tree.keys())} entries of what is gone") from e
         numbers = {}
         bus = node.bus()
         for cgroup, path in self.tree(node).items():
@@ -86,13 +91,20 @@ class Cgroups(e2e.TestCase):
         with Node(modules=["net"], start=False) as node:
             ended, made = threading.Event(), [0]
 
+            def unmake(i):
+                os.rmdir(f"{node.base}/app{i % 7}/{i}/x")
+                os.rmdir(f"{node.base}/app{i % 7}/{i}")
+
             def churn():
                 while not ended.is_set():
                     i, made[0] = made[0], made[0] + 1
                     os.makedirs(f"{node.base}/app{i % 7}/{i}/x")
+                    # However long a start takes, there are no more of them than the bus holds.
+                    old = i - 2000
                     if i % 2:
-                        os.rmdir(f"{node.base}/app{i % 7}/{i}/x")
-                        os.rmdir(f"{node.base}/app{i % 7}/{i}")
+                        unmake(i)
+                    elif old >= 0:
+                        unmake(old)
 
             worker = threading.Thread(target=churn)
             worker.start()
