@@ -80,6 +80,13 @@ static const struct watch_source_ops ops = {
 	.free = bpf_source_free,
 };
 
+/* Whatever an mkdir is told of, its rmdir must be too: that one comes first. */
+static int attach(struct watch_bpf *skeleton)
+{
+	skeleton->links.on_rmdir = bpf_program__attach(skeleton->progs.on_rmdir);
+	return skeleton->links.on_rmdir ? watch_bpf__attach(skeleton) : -errno;
+}
+
 int watch_bpf_new(struct watch_source **ret, struct error *e)
 {
 	struct bpf_source *s = calloc(1, sizeof(*s));
@@ -93,7 +100,7 @@ int watch_bpf_new(struct watch_source **ret, struct error *e)
 		r = error_set(e, errno, "cgroup events", "the BPF object cannot be loaded: %s", strerror(errno));
 		goto fail;
 	}
-	r = watch_bpf__attach(s->skeleton);
+	r = attach(s->skeleton);
 	if (r < 0) {
 		error_set(e, -r, "cgroup events", "the cgroup tracepoints cannot be attached: %s", strerror(-r));
 		goto fail;

@@ -31,8 +31,10 @@ class Cgroups(e2e.TestCase):
             wait_for("the bus to be the tree", lambda: self.same(node))
         except AssertionError as e:
             tree, bus = self.tree(node), node.bus()
+            known = [node.metric(f"prism_{m}") for m in ("cgroups", "bus_entries", "cgroup_events_lost_total")]
             raise AssertionError(f"{e}: {len(tree)} cgroups, {len(tree.keys() - bus.keys())} of them not on it, "
-                                 f"{len(bus.keys() - tree.keys())} entries of what is gone") from e
+                                 f"{len(bus.keys() - tree.keys())} entries of what is gone; prismd: cgroups, entries, lost "
+                                 f"events {known}, {node.json('/v1/bus/check')[1]}") from e
         numbers = {}
         bus = node.bus()
         for cgroup, path in self.tree(node).items():
