@@ -86,7 +86,14 @@ class Lsm(e2e.TestCase):
         node.start()
         node.wait_module("lsm", "running")
         web = node.cgroup("web")
-        return node, web, node.identity_of(web)
+        number = node.identity_of(web)
+        wait_for("its rule set", lambda: self.has_set(node, web))
+        return node, web, number
+
+    @staticmethod
+    def has_set(node, cgroup):
+        """The facet comes after the rules."""
+        return bool(node.entry(cgroup)[1] & LSM)
 
     def reload(self, node, *args, **kwargs):
         self.configure(node, *args, **kwargs)
@@ -115,12 +122,13 @@ class Lsm(e2e.TestCase):
                     self.reload(node, self.rules(node) if rule else {}, identity)
                     if identity:
                         wait_for("the entry", lambda: node.entry(web) and node.entry(web)[0] == number)
+                        wait_for("its rule set", lambda: self.has_set(node, web))
                     else:
                         wait_for("the entry to go", lambda: node.entry(web) is None)
                     self.assertEqual(self.errnos(node, web), blocked if rule and identity else free)
         # Reading what may not be written, and a program beside the directory, are not touched.
         self.reload(node, self.rules(node))
-        wait_for("the entry", lambda: node.entry(web))
+        wait_for("the entry", lambda: node.entry(web) and self.has_set(node, web))
         self.assertEqual(node.run_in(web, [sys.executable, "-c", ATTEMPT, "read", f"{node.tmp}/data/secret"]).returncode, 0)
         self.assertEqual(node.run_in(web, [sys.executable, "-c", ATTEMPT, "exec", "/bin/true"]).returncode, 0)
 
@@ -175,7 +183,7 @@ class Lsm(e2e.TestCase):
             with Actor(node, late) as actor:
                 self.assertEqual(actor.write(secret), 0)
                 self.relabel(node, WEB)
-                wait_for("the facet", lambda: node.entry(late) and node.entry(late)[1] & LSM)
+                wait_for("its rule set", lambda: node.entry(late) and self.has_set(node, late))
                 self.assertEqual(actor.write(secret), errno.EPERM)
 
     def test_enforcement_outlives_prismd_and_is_adopted(self):
@@ -225,9 +233,9 @@ class Lsm(e2e.TestCase):
     def test_remove_takes_every_effect_away(self):
         node, web, _ = self.running()
         self.assertEqual(set(self.errnos(node, web).values()), {errno.EPERM})
-        self.assertTrue(node.entry(web)[1] & LSM)
+        self.assertTrue(self.has_set(node, web))
         node.ctl("module", "disable", "lsm", check=0)
-        wait_for("the facet to go", lambda: not node.entry(web)[1] & LSM)
+        wait_for("the facet to go", lambda: not self.has_set(node, web))
         self.assertEqual(set(self.errnos(node, web).values()), {0})
         self.assertFalse(os.path.exists(f"{node.bus_dir}/modules/lsm/lsm_rules"))
 
@@ -237,7 +245,7 @@ class Lsm(e2e.TestCase):
         node.modules[0]["config"]["rule_sets"][0]["select"] = {"namespace": "another"}
         node.write_config()
         node.ctl("reload", check=0)
-        wait_for("the facet to go", lambda: not node.entry(web)[1] & LSM)
+        wait_for("the facet to go", lambda: not self.has_set(node, web))
         self.assertRegex(node.ctl("identity", "explain", web, check=0).stdout.partition("lsm")[2], "no rule set")
 
 
@@ -249,6 +257,7 @@ class Actor:
                "def move(cgroup):\n"
                "    with open(cgroup+'/cgroup.procs','w') as f: f.write('0')\n"
                "def exec(*_): os.execv(sys.executable,[sys.executable,'-c',*sys.argv[1:],*sys.argv[1:]])\n"
+               "print(0,flush=True)\n"
                "for line in iter(sys.stdin.readline,''):\n"
                "    what,subject=line.split()\n"
                "    try: r=globals()[what](subject) or 0\n"
@@ -257,6 +266,7 @@ class Actor:
 
     def __init__(self, node, cgroup):
         self.process = node.popen_in(cgroup, [sys.executable, "-c", self.PROGRAM, self.PROGRAM], stdin=-1, stdout=-1, text=True)
+        self.process.stdout.readline()
 
     def __enter__(self):
         return self
@@ -266,7 +276,8 @@ class Actor:
         self.process.wait(e2e.TIMEOUT)
         self.process.stdout.close()
 
-    def ask(self, what, subject):
+    def ask(self, what, subject="-"):
+        """It says 0, too, when it begins: after an exec, when that is done."""
         self.process.stdin.write(f"{what} {subject}\n")
         self.process.stdin.flush()
         return int(self.process.stdout.readline())
@@ -279,9 +290,9 @@ class Actor:
             raise OSError(f"it cannot be moved to {cgroup}")
 
     def exec(self):
-        """The same program anew; it does not answer."""
-        self.process.stdin.write("exec -\n")
-        self.process.stdin.flush()
+        """The same program anew."""
+        if self.ask("exec"):
+            raise OSError("it cannot exec itself")
 
 
 class Hammer:
