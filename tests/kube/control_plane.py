@@ -231,8 +231,8 @@ class ControlPlane:
         path = self.path(f"{name}.kubeconfig")
         body = {
             "apiVersion": "v1", "kind": "Config", "current-context": name,
-            "clusters": [{"name": "test", "cluster": {"server": server or self.url,
-                                                      "certificate-authority": self.path("ca.crt")}}],
+            "clusters": [{"name": "test", "cluster": {
+                "server": server or self.url, "certificate-authority": self.path("ca.crt"), "tls-server-name": "localhost"}}],
             "users": [{"name": name, "user": user}],
             "contexts": [{"name": name, "context": {"cluster": "test", "user": name}}],
         }

@@ -21,8 +21,8 @@ CUT, GARBAGE, RESET = "cut", "garbage", "reset"
 
 
 class FaultProxy:
-    def __init__(self, cluster):
-        self.cluster = cluster
+    def __init__(self, cluster, address="127.0.0.1"):
+        self.cluster, self.address = cluster, address
         self.upstream = ssl.create_default_context(cafile=cluster.path("ca.crt"))
         self.refusal = None      # (status, headers, body)
         self.rewrite = None      # line -> list of lines
@@ -54,7 +54,7 @@ class FaultProxy:
 
     @property
     def url(self):
-        return f"https://127.0.0.1:{self.port}"
+        return f"https://{self.address}:{self.port}"
 
     def __enter__(self):
         return self
@@ -76,7 +76,7 @@ class FaultProxy:
 
     def come_back(self):
         """At the same address."""
-        self.server = self.server_class(("127.0.0.1", self.port), self.handler)
+        self.server = self.server_class((self.address, self.port), self.handler)
         self.port = self.server.server_address[1]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.cluster.path("server.crt"), self.cluster.path("server.key"))

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a real API server cannot be made to do, and proxies, load balancers and broken networks do: a fault proxy stands
 before the real one. Whatever it was, nothing on the bus is lost or wrong, it is said, and it is over by itself."""
+import contextlib
+import os
+import subprocess
 import time
 
 import prism_kube
@@ -95,6 +98,32 @@ class Faults(prism_kube.TestCase):
         node.wait_bound(new)
         self.assertEqual(node.canonical(node.who(leaf)), canonical(new))
         self.assert_recovers(node, running)
+
+    def test_a_network_that_swallows_everything(self):
+        """No byte comes and no connection ends: only TCP can tell, and half a minute is all that it has."""
+        with contextlib.ExitStack() as network:
+            name = f"prism{os.getpid()}"
+            ip = lambda *words: subprocess.run(["ip", *words], check=True)
+            ip("netns", "add", name)
+            network.callback(ip, "netns", "delete", name)
+            ip("link", "add", f"{name}a", "type", "veth", "peer", "name", f"{name}b", "netns", name)
+            ip("address", "add", "198.51.100.1/30", "dev", f"{name}a")
+            ip("link", "set", f"{name}a", "up")
+            ip("-n", name, "address", "add", "198.51.100.2/30", "dev", f"{name}b")
+            ip("-n", name, "link", "set", f"{name}b", "up")
+            proxy = network.enter_context(FaultProxy(self.cluster, "198.51.100.1"))
+            node = network.enter_context(self.node(server=proxy.url, start=False, wrapper=["nsenter", f"--net=/run/netns/{name}"]))
+            node.start()
+            known = node.create(pod("known", labels={"app": "known"}))
+            node.wait_known(1)
+            running = (known, node.start_pod(known))
+            ip("link", "set", f"{name}a", "down")
+            began = time.monotonic()
+            wait_for("prismd to notice", lambda: node.metric("prism_kube_connected", resource="pods") == 0, timeout=60)
+            print(f"\na dead connection was noticed after {time.monotonic() - began:.0f} s", flush=True)
+            self.assertEqual(node.canonical(node.who(running[1])), canonical(running[0]))
+            ip("link", "set", f"{name}a", "up")
+            self.assert_recovers(node, running)
 
     def test_an_object_of_a_hundred_megabytes(self):
         proxy, node, running = self.start({**QUICK, "idle_limit": "90s"})
