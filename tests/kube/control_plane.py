@@ -21,15 +21,17 @@ import subprocess
 import tempfile
 import time
 
-from prism_e2e import wait_for
+from prism_e2e import TIMEOUT, wait_for
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ISSUER = "https://kubernetes.default.svc"
-START_LIMIT = 120 # seconds; a loaded machine takes many times what an idle one does
+START_LIMIT = max(120, 8 * TIMEOUT) # seconds; a loaded machine takes many times what an idle one does
 
 
 def programs():
     """The directory with kube-apiserver, kubectl, etcd and etcdctl; built before the tests, never by them."""
+    if os.environ.get("PRISM_KUBE_PROGRAMS"):
+        return os.environ["PRISM_KUBE_PROGRAMS"]
     done = subprocess.run([os.path.join(HERE, "apiserver"), "--cached"], capture_output=True, text=True)
     if done.returncode:
         raise AssertionError(done.stderr.strip() or f"tests/kube/apiserver: status {done.returncode}")
@@ -64,7 +66,7 @@ class Api:
     def request(self, method, path, body=None, kind="application/json"):
         data = None if body is None else json.dumps(body)
         if not self.connection:
-            self.connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context, timeout=60)
+            self.connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self.context, timeout=max(60, TIMEOUT))
         try:
             self.connection.request(method, path, data, {"Content-Type": kind} if data else {})
             answer = self.connection.getresponse()

@@ -2,7 +2,7 @@
 """Pods come and go while everything that can go wrong does: at the end the bus is what the API says, no key is stale, no
 number was given twice, and the memory is back.
 
-PRISM_KUBE_CHURN: arrivals and as many departures (default: 1500)."""
+PRISM_KUBE_CHURN: arrivals and as many departures (default: 3000)."""
 import collections
 import os
 import random
@@ -14,7 +14,7 @@ from control_plane import Api
 from fault_proxy import CUT, GARBAGE, RESET, FaultProxy
 from prism_kube import canonical, cgroup_id, pod, wait_for
 
-ARRIVALS = int(os.environ.get("PRISM_KUBE_CHURN", "1500"))
+ARRIVALS = int(os.environ.get("PRISM_KUBE_CHURN", "3000"))
 WORKLOADS = 40
 WINDOW = 60 # pods that are there at once
 

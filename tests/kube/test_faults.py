@@ -102,27 +102,32 @@ class Faults(prism_kube.TestCase):
     def test_a_network_that_swallows_everything(self):
         """No byte comes and no connection ends: only TCP can tell, and half a minute is all that it has."""
         with contextlib.ExitStack() as network:
-            name = f"prism{os.getpid()}"
-            ip = lambda *words: subprocess.run(["ip", *words], check=True)
-            ip("netns", "add", name)
-            network.callback(ip, "netns", "delete", name)
-            ip("link", "add", f"{name}a", "type", "veth", "peer", "name", f"{name}b", "netns", name)
-            ip("address", "add", "198.51.100.1/30", "dev", f"{name}a")
-            ip("link", "set", f"{name}a", "up")
-            ip("-n", name, "address", "add", "198.51.100.2/30", "dev", f"{name}b")
-            ip("-n", name, "link", "set", f"{name}b", "up")
+            # A network of its own for prismd, which goes with this process.
+            holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+            network.callback(holder.wait)
+            network.callback(holder.kill)
+            inside = ["nsenter", f"--net=/proc/{holder.pid}/ns/net"]
+            own = os.readlink("/proc/self/ns/net")
+            wait_for("the network to be there", lambda: os.readlink(f"/proc/{holder.pid}/ns/net") != own)
+            ip = lambda *words, within=(): subprocess.run([*within, "ip", *words], check=True)
+            link = f"prism{os.getpid()}"
+            ip("link", "add", link, "type", "veth", "peer", "name", "up0", "netns", str(holder.pid))
+            ip("address", "add", "198.51.100.1/30", "dev", link)
+            ip("link", "set", link, "up")
+            ip("address", "add", "198.51.100.2/30", "dev", "up0", within=inside)
+            ip("link", "set", "up0", "up", within=inside)
             proxy = network.enter_context(FaultProxy(self.cluster, "198.51.100.1"))
-            node = network.enter_context(self.node(server=proxy.url, start=False, wrapper=["nsenter", f"--net=/run/netns/{name}"]))
+            node = network.enter_context(self.node(server=proxy.url, start=False, wrapper=inside))
             node.start()
             known = node.create(pod("known", labels={"app": "known"}))
             node.wait_known(1)
             running = (known, node.start_pod(known))
-            ip("link", "set", f"{name}a", "down")
+            ip("link", "set", link, "down")
             began = time.monotonic()
             wait_for("prismd to notice", lambda: node.metric("prism_kube_connected", resource="pods") == 0, timeout=60)
             print(f"\na dead connection was noticed after {time.monotonic() - began:.0f} s", flush=True)
             self.assertEqual(node.canonical(node.who(running[1])), canonical(running[0]))
-            ip("link", "set", f"{name}a", "up")
+            ip("link", "set", link, "up")
             self.assert_recovers(node, running)
 
     def test_an_object_of_a_hundred_megabytes(self):
