@@ -10,6 +10,7 @@ import yaml
 
 import prism_kube
 from control_plane import free_ports
+from prism_e2e import MODULES
 from prism_kube import MANIFESTS, SOURCE, canonical, pod
 
 # As a runtime does it, in namespaces that go with the process: ROOT TMP CREDENTIALS CAPABILITIES COMMAND...
@@ -57,6 +58,13 @@ class Deployment(prism_kube.TestCase):
         named = next(v["configMap"]["name"] for v in spec["volumes"] if v["name"] == "config")
         self.cluster.kubectl("get", "configmap", "-n", "prism", named)
         self.cluster.kubectl("delete", "-n", "prism", "daemonset/prismd", f"configmap/{named}")
+
+    def test_its_configuration_is_right_on_every_kind_of_node(self):
+        with self.node(start=False, config=json.dumps({**configuration(), "module_dirs": [MODULES]})) as node:
+            done = node.ctl("config", "check")
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        for profile in configuration()["profiles"]:
+            self.assertTrue(os.path.exists(profile["file"]), profile["name"])
 
     def test_it_runs_with_what_the_manifest_grants(self):
         security = container()["securityContext"]

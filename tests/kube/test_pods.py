@@ -161,6 +161,32 @@ class Pods(prism_kube.TestCase):
             node.wait_known(2)
             self.assertNotEqual(self.assert_is(node, node.start_pod(a), a), self.assert_is(node, node.start_pod(b), b))
 
+    def test_which_labels_count_is_configuration(self):
+        labels = {"exclude": ["build-*", "pod-template-hash"], "include": ["build-kind"]}
+        with self.node(extra={"identity": {"labels": labels}}) as node:
+            pods = [node.create(pod(f"p-{i}", labels={"app": "web", "build-id": str(i), "build-kind": "debug" if i > 1 else "release"}))
+                    for i in range(3)]
+            node.wait_known(3)
+            numbers = [node.who(node.start_pod(it)) for it in pods]
+            self.assertEqual(node.canonical(numbers[2]),
+                             "io.prism/namespace=shop;io.prism/serviceaccount=default;app=web;build-kind=debug")
+            self.assertEqual(numbers[0], numbers[1])
+            self.assertNotEqual(numbers[1], numbers[2])
+
+    def test_the_same_name_is_another_pod(self):
+        """As a StatefulSet has it: the old one's cgroup may still be there."""
+        with self.node() as node:
+            old = node.create(pod("db-0", labels={"app": "db", "version": "1"}))
+            node.wait_known(1)
+            before = node.start_pod(old)
+            self.assert_is(node, before, old)
+            node.delete(old)
+            new = node.create(pod("db-0", labels={"app": "db", "version": "2"}))
+            after = node.start_pod(new)
+            node.wait_bound(new)
+            self.assert_is(node, after, new)
+            self.assert_is(node, before, old)
+
     def test_static_pods_go_by_the_hash_of_their_file(self):
         with self.node() as node:
             digest = "0123456789abcdef0123456789abcdef"
