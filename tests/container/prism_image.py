@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An image out of its archive, and containers of it: crun, as a kubelet would have it start prismd. No registry, no daemon.
+"""An image out of its archive, and containers of it, as a kubelet would have crun start prismd. No registry, no daemon.
 
     with Image(archive) as image:
         image.files()
-        command = image.run(directory, mounts)     the command that runs a container with this bundle
+        subprocess.run(image.run("name", ["--version"]))
 """
 import contextlib
 import json
@@ -53,8 +53,9 @@ class Image:
         self.stack.close()
 
     def buildah(self, *arguments):
-        return subprocess.run(["buildah", "--root", f"{self.tmp}/storage", "--runroot", f"{self.tmp}/run", *arguments], check=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
+        storage = ["--root", f"{self.tmp}/storage", "--runroot", f"{self.tmp}/run"]
+        return subprocess.run(["buildah", *storage, *arguments], check=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL, text=True).stdout
 
     def files(self):
         """path -> lstat, from the image's root."""
@@ -77,4 +78,5 @@ class Image:
     def crun(self):
         """crun wants cgroup v2 alone, where nodes have it; a hybrid host looks like one in a mount namespace."""
         alone = 'mount --bind "$0" /sys/fs/cgroup && exec "$@"'
-        return ["unshare", "--mount", "sh", "-c", alone, e2e.cgroup2_root(), "crun", "--root", f"{self.tmp}/crun", "--cgroup-manager", "disabled"]
+        return ["unshare", "--mount", "sh", "-c", alone, e2e.cgroup2_root(),
+                "crun", "--root", f"{self.tmp}/crun", "--cgroup-manager", "disabled"]

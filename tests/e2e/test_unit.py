@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""prismd in the sandbox of its systemd unit, made without systemd: system calls, file systems that cannot be written to, no
-memory that is both written and run, capabilities. systemd itself says what is in a group of system calls."""
+"""prismd in the sandbox of its systemd unit, made without systemd: system calls, file systems that cannot be written to,
+no memory that is both written and run, capabilities. systemd itself says what is in a group of system calls."""
 import json
 import os
 import sys
@@ -30,7 +30,7 @@ class Sandbox(e2e.TestCase):
                 self.assertEqual(node.stop(), 0)
 
     def test_the_api_server_is_asked(self):
-        """Names are resolved in a thread, by way of netlink: what the filter forbids of it would say so, and not this."""
+        """Names are resolved in a thread, by way of netlink: what the filter forbids of that would say so instead."""
         user = {"name": "u", "user": {"token": "t"}}
         cluster = {"name": "c", "cluster": {"server": "https://localhost:1", "insecure-skip-tls-verify": True}}
         context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
@@ -43,7 +43,8 @@ class Sandbox(e2e.TestCase):
             node.write_config()
             self.sandboxed(node, "--system-calls", "--write-only-to", e2e.BPFFS, "--write-only-to", node.tmp)
             node.start()
-            wait_for("the connection to be refused", lambda: "Failed to connect to localhost port 1" in node.ctl("status").stdout)
+            wait_for("the connection to be refused",
+                     lambda: "Failed to connect to localhost port 1" in node.ctl("status").stdout)
             self.assertEqual(node.stop(), 0)
 
     def test_it_is_one(self):
