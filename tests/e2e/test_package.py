@@ -59,6 +59,10 @@ class Packages(unittest.TestCase):
             self.assertEqual(re.findall(r"^ExecStart=(.*)$", f.read(), re.M), ["/usr/sbin/prismd"])
         self.assertIn("/usr/sbin/prismd", self.files("prism"))
 
+    def test_what_watches_it_is_there(self):
+        there = {path for path in self.files("prism") if path.startswith("/usr/share/prism/monitoring/")}
+        self.assertEqual({os.path.basename(path) for path in there}, {"prism.rules.yaml", "grafana-dashboard.json"})
+
     def test_scripts_are_shell(self):
         for script in ("postinst", "prerm", "postrm"):
             path = f"{self.roots['prism']}/DEBIAN/{script}"
