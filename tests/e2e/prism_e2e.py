@@ -239,8 +239,14 @@ class Node:
         def there():
             code, body = self.json(f"/v1/modules/{name}")
             view = body.get("module", body)
+            seen[:] = [code, view.get("state"), view.get("reason")]
             return view if code == 200 and view.get("state") == state else None
-        return wait_for(f"module {name} to be {state}", there)
+
+        seen = []
+        try:
+            return wait_for(f"module {name} to be {state}", there)
+        except AssertionError as e:
+            raise AssertionError(f"{e}; last seen: {seen}") from e
 
     def events(self, type_prefix="", since=0):
         body = self.get(f"/v1/events?from={since}&type={type_prefix}")[1]
