@@ -23,7 +23,7 @@ SKIP = 77
 # timeout's own status, and what a program that it ended has.
 LATE = (124, 128 + 15, 128 + 9)
 # Emulated, everything takes longer; the limits are for giving up, and what repeats (docs/testing.md) does so less often.
-SLOWER = 5
+SLOWER = 10
 ENVIRONMENT = [f"PRISM_E2E_TIMEOUT={20 * SLOWER}", "PRISM_E2E_BURST=600", "PRISM_E2E_KILLS=5", "PRISM_E2E_START_KILLS=3"]
 # How a test says that this kernel cannot do something: the suite's own line, unittest's, cmocka's (which has no reason).
 UNSUPPORTED = re.compile(r"(?:^|(?<=\s))UNSUPPORTED: (.+)$|\.\.\. skipped ['\"](.+)['\"]$", re.M)
