@@ -97,29 +97,29 @@ class Authority:
     def __init__(self, directory):
         self.directory = directory
         self.key("ca")
-        self._openssl("req", "-x509", "-new", "-key", self.path("ca.key"), "-subj", "/CN=prism-test-ca", "-days", "2",
+        self.openssl("req", "-x509", "-new", "-key", self.path("ca.key"), "-subj", "/CN=prism-test-ca", "-days", "2",
                       "-out", self.path("ca.crt"))
 
     def path(self, name):
         return os.path.join(self.directory, name)
 
     @staticmethod
-    def _openssl(*arguments, data=None):
+    def openssl(*arguments, data=None):
         return subprocess.run(["openssl", *arguments], input=data, capture_output=True, check=True).stdout
 
     def key(self, name):
-        self._openssl("genrsa", "-out", self.path(f"{name}.key"), "2048")
+        self.openssl("genrsa", "-out", self.path(f"{name}.key"), "2048")
 
     def issue(self, name, subject, extensions):
         self.key(name)
         with open(self.path(f"{name}.ext"), "w") as f:
             f.write("\n".join(extensions) + "\n")
-        request = self._openssl("req", "-new", "-key", self.path(f"{name}.key"), "-subj", subject)
-        self._openssl("x509", "-req", "-CA", self.path("ca.crt"), "-CAkey", self.path("ca.key"), "-CAcreateserial",
+        request = self.openssl("req", "-new", "-key", self.path(f"{name}.key"), "-subj", subject)
+        self.openssl("x509", "-req", "-CA", self.path("ca.crt"), "-CAkey", self.path("ca.key"), "-CAcreateserial",
                       "-days", "2", "-extfile", self.path(f"{name}.ext"), "-out", self.path(f"{name}.crt"), data=request)
 
     def sign(self, name, data):
-        return self._openssl("dgst", "-sha256", "-sign", self.path(f"{name}.key"), data=data)
+        return self.openssl("dgst", "-sha256", "-sign", self.path(f"{name}.key"), data=data)
 
 
 class ControlPlane:

@@ -135,13 +135,16 @@ class Cluster(ControlPlane):
 
 
 class KubeNode(e2e.Node):
-    """settings: of sources.kubernetes. server: where prismd finds the API server, a proxy for one."""
+    """settings: of sources.kubernetes. server: where prismd finds the API server, a proxy for one. kubeconfig: a file, in place
+    of one with a token of prismd's own service account."""
 
-    def __init__(self, cluster, settings=None, server=None, token=None, modules=(), rules=(), **options):
+    def __init__(self, cluster, settings=None, server=None, token=None, kubeconfig=None, node_name=None, modules=(), rules=(),
+                 **options):
         self.cluster = cluster
         self.api = cluster.api
-        self.node_name = f"node-{uuid.uuid4().hex[:8]}"
-        self.kubeconfig = cluster.prismd_kubeconfig(self.node_name, token or cluster.token("prism", "prismd"), server)
+        self.node_name = node_name or f"node-{uuid.uuid4().hex[:8]}"
+        self.kubeconfig = kubeconfig or cluster.prismd_kubeconfig(self.node_name, token or cluster.token("prism", "prismd"),
+                                                                  server)
         kubernetes = {"enabled": True, "kubeconfig": self.kubeconfig, "node_name": self.node_name, **(settings or {})}
         extra = options.pop("extra", {})
         extra.setdefault("sources", {})["kubernetes"] = kubernetes
