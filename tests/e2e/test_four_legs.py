@@ -44,13 +44,18 @@ class FourLegs(e2e.TestCase):
             raise
         return node
 
+    def web(self, node):
+        """The workload, when each leg has it in its care."""
+        for name in LEGS:
+            node.wait_module(name, "running")
+        web = node.cgroup("web")
+        number = node.identity_of(web)
+        wait_for("every facet bit", lambda: node.entry(web)[1] & 0xff == ALL)
+        return web, number
+
     def test_each_leg_acts_and_says_so(self):
         with self.node() as node:
-            for name in LEGS:
-                node.wait_module(name, "running")
-            web = node.cgroup("web")
-            number = node.identity_of(web)
-            self.assertEqual(node.entry(web)[1] & 0xff, ALL, "every facet bit")
+            web, number = self.web(node)
             self.assertEqual(node.entry(web)[1] >> 8 & 7, 1, "class critical")
 
             transfer(node, web, 50)
@@ -66,8 +71,7 @@ class FourLegs(e2e.TestCase):
 
     def test_another_program_reads_every_facet(self):
         with self.node() as node:
-            web = node.cgroup("web")
-            node.identity_of(web)
+            web, _ = self.web(node)
             with Consumer(node, "facets") as consumer:
                 consumer.start()
                 node.run_in(web, ["/bin/true"])
@@ -84,8 +88,7 @@ class FourLegs(e2e.TestCase):
 
     def test_all_outlive_prismd(self):
         with self.node() as node:
-            web = node.cgroup("web")
-            number = node.identity_of(web)
+            web, number = self.web(node)
             transfer(node, web, 10)
             with open("/sys/kernel/sched_ext/enable_seq") as f:
                 enabled = f.read()

@@ -51,6 +51,11 @@ class Test:
 # Each test starts in a guest that has nothing of the one before: what one leaves is its failure.
 RUNNER = r"""
 left() {
+    # The kernel is done with a scheduler a moment after its link has gone.
+    for _ in $(seq 50); do
+        [ -e /sys/kernel/sched_ext/state ] && ! grep -qx disabled /sys/kernel/sched_ext/state || break
+        sleep 0.1
+    done
     ls -d /sys/fs/bpf/* /sys/fs/cgroup/*/ 2>/dev/null
     [ ! -e /sys/kernel/sched_ext/state ] || grep -qx disabled /sys/kernel/sched_ext/state || cat /sys/kernel/sched_ext/root/ops
 }
