@@ -215,7 +215,7 @@ class Node:
 
     def ctl(self, *arguments, check=None):
         done = subprocess.run([PRISMCTL, "--socket", self.socket, "--config", self.config_path, "--bus-dir", self.bus_dir,
-                               *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                               *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=3 * TIMEOUT)
         if check is not None and done.returncode != check:
             raise AssertionError(f"prismctl {' '.join(arguments)}: exit {done.returncode}, not {check}\n{done.stdout}\n{done.stderr}")
         return done
