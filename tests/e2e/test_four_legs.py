@@ -21,7 +21,7 @@ STARTER = "import os,sys\ntry: os.waitpid(os.posix_spawn(sys.argv[1],sys.argv[1:
 
 def modules(node_tmp):
     return ["net", "sched", "trace", {"name": "lsm", "config": {"rule_sets": [{
-        "name": "web", "select": {"namespace": "e2e", "name": "web"},
+        "name": "web", "select": {"namespace": "e2e", "labels": {"app": "web"}},
         "exec": [{"directory": f"{node_tmp}/tools/", "action": "block"}]}]}}]
 
 
