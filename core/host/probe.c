@@ -80,8 +80,11 @@ static void judge(struct probe *p, struct error *e)
 	long code;
 
 	if (p->end == END_TIME) {
-		error_set(e, ETIMEDOUT, NULL, "did not load within %d ms (test-load): an endless loop or a wait %s",
-			  PROBE_TIME_LIMIT_MS, stage_of(p));
+		error_set(e, ETIMEDOUT, NULL, "did not load within %d s (test-load): a wait %s",
+			  PROBE_TIME_LIMIT_MS / 1000, stage_of(p));
+	} else if (p->signal == SIGXCPU) {
+		error_set(e, ETIMEDOUT, NULL, "did not load within %d s of CPU time (test-load): an endless loop %s",
+			  PROBE_CPU_LIMIT_S, stage_of(p));
 	} else if (p->signal) {
 		error_set(e, EFAULT, NULL,
 			  "crashed with SIG%s in the test-load, %s: install a build of it that works, or report it to "

@@ -2,8 +2,9 @@
 /*
  * The test-load: a child, `<self_exe> --probe-module FD NAME`, loads the sealed copy of a module file and checks its
  * descriptor, so that a constructor that crashes or never ends, or a table that points nowhere, costs a child and not
- * prismd. The child has an empty environment, its own session, resource limits, and PROBE_TIME_LIMIT_MS; then it and
- * what it left in its session are killed.
+ * prismd. The child has an empty environment, its own session, resource limits, PROBE_CPU_LIMIT_S of CPU time for
+ * a loop and PROBE_TIME_LIMIT_MS for a wait, which a busy machine does not use up; then it and what it left in its
+ * session are killed.
  */
 #ifndef HOST_PROBE_H
 #define HOST_PROBE_H
@@ -14,7 +15,8 @@
 #include "host/file.h"
 
 #define PROBE_ARGUMENT "--probe-module"
-#define PROBE_TIME_LIMIT_MS 2000
+#define PROBE_CPU_LIMIT_S 2
+#define PROBE_TIME_LIMIT_MS 10000
 
 struct probe;
 

@@ -50,9 +50,9 @@ __attribute__((format(printf, 2, 3))) static void answer(int fd, const char *for
 	while (w < 0 && errno == EINTR);
 }
 
-static void limit(int resource, rlim_t value)
+static void limit(int resource, rlim_t soft, rlim_t hard)
 {
-	struct rlimit l = {.rlim_cur = value, .rlim_max = value};
+	struct rlimit l = {.rlim_cur = soft, .rlim_max = hard};
 
 	setrlimit((__rlimit_resource_t)resource, &l);
 }
@@ -62,13 +62,13 @@ static int confine(void)
 {
 	int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+	static const int fatal[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGXCPU};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_CPU, 2 + PROBE_TIME_LIMIT_MS / 1000);
-	limit(RLIMIT_AS, ADDRESS_LIMIT);
+	limit(RLIMIT_CORE, 0, 0);
+	limit(RLIMIT_CPU, PROBE_CPU_LIMIT_S, PROBE_CPU_LIMIT_S + 1);
+	limit(RLIMIT_AS, ADDRESS_LIMIT, ADDRESS_LIMIT);
 	for (size_t i = 0; i < ARRAY_SIZE(fatal); i++)
 		signal(fatal[i], SIG_DFL);
 	if (null >= 0)

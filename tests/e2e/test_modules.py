@@ -13,7 +13,7 @@ KILLS = int(os.environ.get("PRISM_E2E_KILLS", "20"))
 BAD_FILES = {
     "crash-constructor": r"crashed with SIGSEGV in the test-load, in a constructor",
     "abort-constructor": r"crashed with SIGABRT in the test-load, in a constructor",
-    "loop-constructor": r"did not load within \d+ ms .*endless loop",
+    "loop-constructor": r"did not load within \d+ s of CPU time .*endless loop",
     "exit-constructor": r"ended the test-load with status 7 and no answer",
     "liar-constructor": r"ended the test-load with status 0 and no answer",
     "unresolved": r"undefined symbol: prism_fixture_nowhere",

@@ -260,9 +260,8 @@ static const struct refusal refusals[] = {
 	    "install a build of it that works, or report it to its author",
 	 NULL},
 	{"loop-constructor", "",
-	 AT "loop-constructor: DIR/modules/loop-constructor.so: did not load within 2000 ms (test-load): an endless "
-	    "loop or "
-	    "a wait in a constructor",
+	 AT "loop-constructor: DIR/modules/loop-constructor.so: did not load within 2 s of CPU time (test-load): an "
+	    "endless loop in a constructor",
 	 NULL},
 	{"exit-constructor", "",
 	 AT "exit-constructor: DIR/modules/exit-constructor.so: ended the test-load with status 7 and no answer: a "
