@@ -16,7 +16,7 @@ import time
 from initramfs import Missing
 
 # A group is the tests that have all of these labels.
-GROUPS = {"objects": {"objects"}, "bpf": {"bpf"}, "e2e": {"e2e", "kernel"}, "timing": {"timing"}}
+GROUPS = {"objects": {"objects"}, "bpf": {"bpf"}, "legs": {"legs"}, "e2e": {"e2e", "kernel"}, "timing": {"timing"}}
 # Tests with this label mean something only where time is the count of instructions.
 TIMED = "timing"
 SKIP = 77
