@@ -193,11 +193,12 @@ class ControlPlane:
         key = self.path("service-account.key")
         self.apiserver = self._spawn(
             "kube-apiserver", "--etcd-servers", self.etcd_url, "--bind-address", "127.0.0.1", "--secure-port", str(self.port),
+            "--advertise-address", "198.51.100.9", # else it wants a machine with a route to somewhere
             "--tls-cert-file", self.path("server.crt"), "--tls-private-key-file", self.path("server.key"),
             "--client-ca-file", self.path("ca.crt"), "--authorization-mode", "Node,RBAC",
             "--enable-admission-plugins", "NodeRestriction", "--service-account-issuer", ISSUER,
             "--service-account-key-file", key, "--service-account-signing-key-file", key,
-            "--service-cluster-ip-range", "10.0.0.0/24", "--cert-dir", self.dir, "--allow-privileged", "--v", "1")
+            "--service-cluster-ip-range", "10.0.0.0/24", "--cert-dir", self.dir, "--allow-privileged", "--v", "0")
         wait_for("the API server to be ready", self._ready, timeout=START_LIMIT, interval=0.1)
 
     def _ready(self):
