@@ -88,19 +88,26 @@ static __always_inline void account_class(struct cpu *cpu, u32 rank, u64 ns, con
 }
 
 /* The task has run from since_ns until now: settles the request as far as it was used. */
-static __always_inline void account_run(struct cpu *cpu, struct task *task, u64 now, const struct sched_config *config)
+static __always_inline void account_run(struct cpu *cpu, struct task *task, bool sleeps, u64 now,
+					const struct sched_config *config)
 {
 	/* Who was on the CPU when the scheduler was attached has not been seen to begin. */
 	u64 ns = cpu->since_ns && now > cpu->since_ns ? now - cpu->since_ns : 0;
 	struct sched_stats *mine = stats();
 	struct sched_row *row = row_of(task);
+	struct flow *flow = flow_of(task);
 
 	cpu->since_ns = now;
 	cpu->busy_ns += ns;
-	flow_charge(flow_of(task), (s64)(ns - task->charged_ns));
+	flow_charge(flow, (s64)(ns - task->charged_ns));
+	task->tag += virtual_ns(flow, (s64)ns);
 	task->charged_ns = 0;
 	task->slice_ns = task->slice_ns > ns + REST_MIN ? task->slice_ns - ns : 0;
-	task->usual_ns = (3 * task->usual_ns + ns) / 4;
+	task->run_ns += ns;
+	if (sleeps || !task->slice_ns) {
+		task->usual_ns = (3 * task->usual_ns + task->run_ns) / 4;
+		task->run_ns = 0;
+	}
 	account_class(cpu, task->rank, ns, config);
 	if (mine && task->rank < SCHED_RANKS)
 		mine->class[task->rank].run_ns += ns;

@@ -84,10 +84,12 @@ const struct prism_option sched_options[SCHED_OPTIONS] = {
 			  .max = 10 * SECOND,
 			  .fallback = "100ms",
 			  .help = "CPU time above its share that critical work may use at once."},
-	[OPTION_PREEMPT] = {.name = "preempt",
-			    .kind = PRISM_OPTION_BOOL,
-			    .fallback = "true",
-			    .help = "A task that wakes up takes the CPU from one of a lower class."},
+	[OPTION_PREEMPT] =
+		{.name = "preempt",
+		 .kind = PRISM_OPTION_BOOL,
+		 .fallback = "true",
+		 .help = "A task that wakes up takes the CPU from one of a lower class, or of its own that has "
+			 "got ahead of its share."},
 	[OPTION_CPUFREQ] =
 		{.name = "cpufreq",
 		 .kind = PRISM_OPTION_BOOL,

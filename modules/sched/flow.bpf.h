@@ -176,6 +176,11 @@ static __always_inline u32 flow_find(const struct flow_key *key)
 	return 0;
 }
 
+static __always_inline bool flows_exhausted(void)
+{
+	return sched_flows_taken >= FLOWS_MAX - 1;
+}
+
 /* An index that is nobody's; 0 if there is none. */
 static __always_inline u32 flow_take(void)
 {
@@ -183,7 +188,7 @@ static __always_inline u32 flow_take(void)
 
 	if (!bpf_map_pop_elem(&sched_free_flows, &index))
 		return index;
-	if (sched_flows_taken >= FLOWS_MAX - 1)
+	if (flows_exhausted())
 		return 0;
 	index = __sync_fetch_and_add(&sched_flows_taken, 1) + 1;
 	return index < FLOWS_MAX ? index : 0;
@@ -196,7 +201,7 @@ static __always_inline u32 flow_make(const struct flow_key *key)
 
 	if (!index || !flow)
 		return 0;
-	flow->tag = 0;
+	flow->tag = key->rank < SCHED_RANKS ? sched_clock[key->rank].now : 0;
 	flow->inverse = 1ull << INVERSE_SHIFT;
 	flow->step = 0;
 	flow->key = *key;
@@ -263,16 +268,25 @@ static __always_inline void flow_charge(struct flow *flow, s64 ns)
 	__sync_fetch_and_add(&flow->tag, virtual_ns(flow, ns));
 }
 
-/* The tag of a new request for ns of CPU time: start-time fair queueing. */
-static __always_inline u64 flow_request(struct flow *flow, u32 rank, u64 ns)
+/* The tag that its next request will have: start-time fair queueing. What a flow did not want before is gone, but for
+ * `credit` of it. */
+static __always_inline u64 flow_next(const struct flow *flow, u32 rank, u64 credit)
 {
-	u64 now = rank < SCHED_RANKS ? sched_clock[rank].now : 0;
+	u64 floor = rank < SCHED_RANKS ? sched_clock[rank].now - credit : 0;
 	u64 tag = flow->tag;
 
-	if ((s64)(tag - now) < 0)
-		__sync_val_compare_and_swap(&flow->tag, tag, now);
-	else if (tag - now > LEAD_MAX)
-		__sync_val_compare_and_swap(&flow->tag, tag, now + LEAD_MAX);
+	if ((s64)(tag - floor) < 0)
+		return floor;
+	return tag - floor > LEAD_MAX ? floor + LEAD_MAX : tag;
+}
+
+/* A new request for ns of CPU time: its tag. */
+static __always_inline u64 flow_request(struct flow *flow, u32 rank, u64 ns, u64 credit)
+{
+	u64 tag = flow->tag, next = flow_next(flow, rank, credit);
+
+	if (tag != next)
+		__sync_val_compare_and_swap(&flow->tag, tag, next);
 	return __sync_fetch_and_add(&flow->tag, virtual_ns(flow, ns));
 }
 

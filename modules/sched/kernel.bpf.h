@@ -57,7 +57,6 @@ struct sched_ext_entity___sched {
 struct task_struct___sched {
 	unsigned int flags;
 	int nr_cpus_allowed;
-	unsigned short migration_disabled;
 	const struct cpumask *cpus_ptr;
 	struct task_group___sched *sched_task_group;
 	struct sched_ext_entity___sched scx;

@@ -69,6 +69,11 @@ static __always_inline struct sched_row *row_of(const struct task *task)
 
 /* ---- tasks ------------------------------------------------------------------------------------------------------- */
 
+static __always_inline bool task_is_a_flow(struct task_struct *p, const struct task *task)
+{
+	return task->identity == PRISM_ID_UNMANAGED && in_root_group(p);
+}
+
 static __always_inline void task_join(struct task_struct *p, struct task *task, struct flow_key *key)
 {
 	u32 before = task->flow;
@@ -84,7 +89,9 @@ static __always_inline void task_join(struct task_struct *p, struct task *task, 
 	task->own.key = *key;
 	task->own.weight = task->weight;
 	task->own.step = 0;
-	task->flow = task->identity == PRISM_ID_UNMANAGED && in_root_group(p) ? 0 : flow_get(key);
+	if (key->rank < SCHED_RANKS && (s64)(task->own.tag - sched_clock[key->rank].now) < 0)
+		task->own.tag = sched_clock[key->rank].now;
+	task->flow = task_is_a_flow(p, task) ? 0 : flow_get(key);
 	flow = flow_of(task);
 	flow->weight = task->weight;
 	flow_put(before);
@@ -117,7 +124,8 @@ __noinline int task_settle(struct task_struct___prism *trusted __arg_trusted, u6
 		row->rank = task->rank;
 		row->weight = task->weight;
 	}
-	task->cgroup = cgroup;
+	/* Without memory for its flow just now it is asked again at the next request. */
+	task->cgroup = task->flow || task_is_a_flow(p, task) || flows_exhausted() ? cgroup : 0;
 	task->generation = generation;
 	return 0;
 }

@@ -16,6 +16,7 @@ enum {
 	METRIC_CLASS_LONGEST,
 	METRIC_CLASS_VIOLATIONS,
 	METRIC_CLASS_PREEMPTIONS,
+	METRIC_CLASS_OVERTAKES,
 	METRIC_CLASS_PREEMPTED,
 	METRIC_CLASS_GRANTS,
 	METRIC_DIRECT,
@@ -88,8 +89,11 @@ const struct prism_metric report_metrics[REPORT_METRICS] = {
 						  "Waits of a class that were longer than max_wait."),
 	[METRIC_CLASS_PREEMPTIONS] = CLASS_COUNTER("prism_sched_class_preemptions_total",
 						   "Wake-ups that took the CPU from a task of a lower class."),
+	[METRIC_CLASS_OVERTAKES] = CLASS_COUNTER("prism_sched_class_overtakes_total",
+						 "Wake-ups that took the CPU from a task of their own class that had "
+						 "got ahead of its share."),
 	[METRIC_CLASS_PREEMPTED] =
-		CLASS_COUNTER("prism_sched_class_preempted_total", "Tasks that lost their CPU to such a wake-up."),
+		CLASS_COUNTER("prism_sched_class_preempted_total", "Tasks that lost their CPU to a wake-up."),
 	[METRIC_CLASS_GRANTS] = CLASS_COUNTER("prism_sched_class_grants_total",
 					      "Times a task was served because of its wait and not by its turn."),
 	[METRIC_DIRECT] = COUNTER("prism_sched_direct_total", "Wake-ups that were handed a CPU without a queue."),
@@ -175,6 +179,7 @@ static void collect_stats(const struct collection *to, const struct sched_stats 
 		sample(to, METRIC_CLASS_LONGEST, 0, name, seconds(class->waits.longest_ns));
 		sample(to, METRIC_CLASS_VIOLATIONS, 0, name, (double)class->waits.violations);
 		sample(to, METRIC_CLASS_PREEMPTIONS, 0, name, (double)class->preemptions);
+		sample(to, METRIC_CLASS_OVERTAKES, 0, name, (double)class->overtakes);
 		sample(to, METRIC_CLASS_PREEMPTED, 0, name, (double)class->preempted);
 		sample(to, METRIC_CLASS_GRANTS, 0, name, (double)class->grants);
 	}

@@ -7,7 +7,7 @@
 
 #include "attach.h"
 
-#define REPORT_METRICS 20
+#define REPORT_METRICS 21
 
 extern const struct prism_metric report_metrics[REPORT_METRICS];
 

@@ -218,6 +218,7 @@ static void add_stats(struct sched_stats *sum, const struct sched_stats *stats)
 		to->run_ns += from->run_ns;
 		to->preempted += from->preempted;
 		to->preemptions += from->preemptions;
+		to->overtakes += from->overtakes;
 		to->grants += from->grants;
 		add_waits(&to->waits, &from->waits);
 	}

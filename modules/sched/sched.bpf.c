@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The scheduler: what the kernel calls, in the order of a task's life. Who shares with whom is in flow.bpf.h, whose
- * task it is in place.bpf.h, where it waits in queue.bpf.h, where it wakes up in wake.bpf.h, and who is next in
- * turn.bpf.h.
+ * task it is in place.bpf.h, where it waits in queue.bpf.h, where it wakes up in wake.bpf.h, for whom the one that runs
+ * has to go early in overtake.bpf.h, and who is next in turn.bpf.h.
  *
  * sched_ops.flags, set by user space before load: SCX_OPS_SWITCH_PARTIAL; SCX_OPS_HAS_CGROUP_WEIGHT where the kernel
  * has it (6.12 warns without); SCX_OPS_ENQ_MIGRATION_DISABLED where the kernel has it.
@@ -44,7 +44,7 @@ static __always_inline void request(struct task_struct *p, struct task *task, u6
 	flow_refresh(flow, p, task, now);
 	task->slice_ns = slice_of(p, task, config);
 	task->charged_ns = ns < task->slice_ns ? ns : task->slice_ns;
-	task->tag = flow_request(flow, task->rank, task->charged_ns);
+	task->tag = flow_request(flow, task->rank, task->charged_ns, task->slice_ns / 2);
 }
 
 /* ---- waking up --------------------------------------------------------------------------------------------------- */
@@ -80,6 +80,24 @@ static __always_inline bool hand_over(struct task_struct *p, struct task *task, 
 	return 1;
 }
 
+/* A task of this class that were put on this CPU's own queue, past the others, would be the next one anyway. */
+static __always_inline bool nobody_before(const struct cpu *cpu, u32 number, u32 rank, u64 now,
+					  const struct sched_config *config)
+{
+	u32 llc = llc_of(number);
+
+	return !scx_bpf_dsq_nr_queued(SCX_DSQ_LOCAL) && first_waiting(llc) > rank &&
+	       (s64)(now - cpu->next_turn_ns) < 0 && rank_owed(cpu, llc, rank, config) == rank;
+}
+
+static __always_inline bool overtakes(struct task_struct *p, struct task *task, const struct cpu *cpu, u64 now,
+				      const struct sched_config *config)
+{
+	u64 tag = flow_next(flow_of(task), task->rank, slice_of(p, task, config) / 2);
+
+	return !overtake_in(cpu, task->rank, overtake_bar(task, tag), now);
+}
+
 SEC("struct_ops/select_cpu")
 s32 BPF_PROG(sched_select_cpu, struct task_struct *p, s32 prev, u64 wake_flags)
 {
@@ -106,11 +124,18 @@ s32 BPF_PROG(sched_select_cpu, struct task_struct *p, s32 prev, u64 wake_flags)
 		return here;
 	}
 	task->patient = free_soon(cpu, now) && may_run_on(p, here);
-	if (!task->patient)
-		return prev;
-	if (cpu->rank == task->rank && !scx_bpf_dsq_nr_queued(SCX_DSQ_LOCAL))
-		run_at(p, task, now, 0, set);
-	return here;
+	if (task->patient) {
+		if (cpu->rank == task->rank && nobody_before(cpu, here, task->rank, now, set))
+			run_at(p, task, now, 0, set);
+		return here;
+	}
+	if (set->flags & SCHED_F_PREEMPT && overtakes(p, task, cpu, now, set) && may_run_on(p, here)) {
+		cpu->claimed = task->rank;
+		count_overtake(task->rank);
+		run_at(p, task, now, SCX_ENQ_PREEMPT, set);
+		return here;
+	}
+	return prev;
 }
 
 /* A kernel thread that serves this one CPU: it runs at once, and it is not made to wait for other tasks of the CPU. */
@@ -142,6 +167,8 @@ void BPF_PROG(sched_enqueue, struct task_struct *p, u64 enq_flags)
 	task->ready_ns = now;
 	if (!(enq_flags & SCX_ENQ_WAKEUP))
 		task->patient = 0;
+	if (mine && (!task->row || !task->cgroup))
+		mine->unplaced++;
 	if (enq_flags & SCX_ENQ_WAKEUP || !task->slice_ns)
 		request(p, task, now, set);
 	queue_push(p, llc, task->rank, task->slice_ns, task->tag, now, enq_flags);
@@ -153,7 +180,7 @@ void BPF_PROG(sched_enqueue, struct task_struct *p, u64 enq_flags)
 		}
 	}
 	if (enq_flags & SCX_ENQ_WAKEUP && !task->patient)
-		interrupt_one(p, number, task->rank, now, set->flags & SCHED_F_PREEMPT);
+		interrupt_one(p, task, number, now, set->flags & SCHED_F_PREEMPT);
 }
 
 /* ---- running ----------------------------------------------------------------------------------------------------- */
@@ -166,7 +193,7 @@ static __always_inline struct task *task_going_on(struct task_struct *prev, stru
 
 	if (!task || task_is_placed(prev, task))
 		return task;
-	account_run(cpu, task, now, set);
+	account_run(cpu, task, 0, now, set);
 	task = task_place(prev);
 	if (task)
 		cpu->rank = task->rank;
@@ -179,11 +206,12 @@ static __always_inline void keep(struct task_struct *prev, struct task *task, st
 	barrier_var(prev); /* task says that there is one; the verifier does not know */
 	if (!prev)
 		return;
-	account_run(cpu, task, now, set);
+	account_run(cpu, task, 0, now, set);
 	request(prev, task, now, set);
 	task_set_slice(prev, task->slice_ns);
 	cpu->until_ns = now + task->slice_ns;
 	cpu->claimed = SCHED_NONE;
+	overtake_begin(cpu, task);
 }
 
 /* Would prev's next request come before the first one that waits? */
@@ -238,7 +266,7 @@ void BPF_PROG(sched_dispatch, s32 number, struct task_struct *prev)
 		first = task->rank;
 	rank = rank_owed(cpu, llc, first, set);
 	if (rank != first && queue_pop(llc, rank, now)) {
-		grant(cpu, number, set->grant_ns);
+		grant(cpu, number, set->grant_ns, now);
 		return;
 	}
 	for (rank = 0; rank < SCHED_RANKS; rank++) {
@@ -312,7 +340,8 @@ void BPF_PROG(sched_running, struct task_struct *p)
 	if (!task)
 		return;
 	cpu->until_ns = now + task->slice_ns;
-	cpu->soon_ns = now + task->usual_ns;
+	cpu->soon_ns = now + (task->usual_ns > task->run_ns ? task->usual_ns - task->run_ns : 0);
+	overtake_begin(cpu, task);
 	if ((s64)(task->tag - sched_clock[rank].now) > 0)
 		sched_clock[rank].now = task->tag;
 	account_wait(task, now, set);
@@ -333,7 +362,7 @@ void BPF_PROG(sched_stopping, struct task_struct *p, bool runnable)
 	cpu->protected_ns = 0;
 	if (!task)
 		return;
-	account_run(cpu, task, now, set);
+	account_run(cpu, task, !runnable, now, set);
 	if (task->yielded) {
 		task->yielded = 0;
 		task->slice_ns = 0;
@@ -403,11 +432,14 @@ s32 BPF_PROG(sched_cgroup_init, struct cgroup *cgrp, struct scx_cgroup_init_args
 	const struct cgroup_subsys_state___prism *parent = cgroup->self.parent;
 	struct group group = {.weight = args->weight};
 	u64 id = cgroup->kn->id;
+	u32 i;
 
 	if (parent)
 		group.parent = parent->cgroup->kn->id;
-	bpf_map_update_elem(&sched_groups, &id, &group, BPF_ANY);
-	return 0; /* one that does not fit counts with what is above it */
+	/* The kernel refills what maps are made of in between. One that does not fit counts with what is above it. */
+	for (i = 0; i < 8 && bpf_map_update_elem(&sched_groups, &id, &group, BPF_ANY) == -12 /* ENOMEM */; i++)
+		;
+	return 0;
 }
 
 SEC("struct_ops.s/cgroup_exit")

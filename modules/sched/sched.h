@@ -35,7 +35,7 @@ enum sched_rank {
 };
 
 /* sched_config.flags */
-#define SCHED_F_PREEMPT (1u << 0) /* a task that wakes up may take the CPU from one of a later rank */
+#define SCHED_F_PREEMPT (1u << 0) /* a task that wakes up may take the CPU: wake.bpf.h */
 #define SCHED_F_CPUFREQ (1u << 1) /* ask for the CPU's full speed for critical, for what the load needs otherwise */
 
 /* All times in ns. Ranges: what user space lets through; the programs take any value without harm but the one said. */
@@ -68,6 +68,7 @@ struct sched_class_stats {
 	__u64 run_ns;
 	__u64 preempted;   /* lost the CPU to a wake-up before the end of its slice */
 	__u64 preemptions; /* wake-ups that took a CPU from a later rank */
+	__u64 overtakes;   /* wake-ups that took one from a task of their own rank that was ahead of them */
 	__u64 grants;      /* served because it was owed, not because it was its turn */
 	struct sched_waits waits;
 };

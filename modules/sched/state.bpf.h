@@ -49,10 +49,11 @@ struct task {
 	u32 patient; /* wakes up where the CPU will be free soon: no other one is interrupted for it */
 
 	u64 ready_ns;   /* runnable and not running since */
-	u64 tag;        /* of its present request: the key in the queue */
+	u64 tag;        /* of what is left of its present request: the key in the queue */
 	u64 slice_ns;   /* of its present request: what is left of it */
 	u64 charged_ns; /* of its present request: what the flow has been charged for and was not used yet */
-	u64 usual_ns;   /* how long it runs at a time, on average */
+	u64 run_ns;     /* since it last slept or got a new slice */
+	u64 usual_ns;   /* how much that gets, on average */
 	struct flow own;
 };
 
@@ -77,6 +78,10 @@ struct cpu {
 	u64 until_ns;          /* end of its slice */
 	u64 soon_ns;           /* when it will sleep, if it runs as long as it usually does */
 	u64 protected_ns;      /* until then nobody takes the CPU from it */
+	u64 tag;               /* of what it had left of its request at since_ns */
+	u64 inverse;           /* its flow's: how fast that grows */
+	u64 overtaker;         /* bar of a wake-up that waits until this task has got there (overtake.bpf.h) */
+	u64 look_ns;           /* when its timer is due */
 	u64 granted_ns;        /* for how long to protect what runs next */
 	u64 used[SCHED_RANKS]; /* CPU time divided by the class's share */
 	u64 next_turn_ns;      /* when to look for those who are owed for their age */

@@ -12,82 +12,33 @@
  * after another fifth: at max_wait / 5 / (1 + tasks a CPU), but at most an eighth of the time. A task comes to the
  * young half at the latest when the other one is sealed, so it waits for two such rounds at the worst: 4/5 of max_wait,
  * the rest is for grants that are under way and for what the CPUs do besides. It holds while there are no more tasks of
- * ours a CPU than max_wait / 5 / (8 * GRANT_MIN); counted as a violation otherwise.
+ * ours a CPU than max_wait / 5 / (8 * GRANT_MIN); counted as a violation otherwise. Should a round last longer, because
+ * what waits may run on few of the CPUs only, these ones serve as often as they may.
  */
 #ifndef SCHED_TURN_BPF_H
 #define SCHED_TURN_BPF_H
 
-#include "account.bpf.h"
-#include "queue.bpf.h"
+#include "overtake.bpf.h"
 
 #define GRANT_MIN (100 * NS_PER_US)
 #define GRANT_SHARE 8 /* at most 1/8 of a CPU goes to those who are owed because of their age */
 
-/* ---- the end of a grant ------------------------------------------------------------------------------------------ */
-
-struct timer {
-	struct bpf_timer timer;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SCHED_CPUS_MAX);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-	__type(key, u32);
-	__type(value, struct timer);
-} sched_timers SEC(".maps");
-
-static u32 first_waiting(u32 llc)
-{
-	u32 rank;
-
-	for (rank = 0; rank < SCHED_RANKS; rank++)
-		if (queue_waiting(llc, rank))
-			break;
-	return rank;
-}
-
-static int grant_over(void *map, u32 *at, struct timer *timer)
-{
-	u32 number = bpf_get_smp_processor_id();
-	struct cpu *cpu = cpu_state(number);
-
-	if (cpu && cpu->rank < SCHED_RANKS && first_waiting(llc_of(number)) < cpu->rank)
-		scx_bpf_kick_cpu(number, SCX_KICK_PREEMPT);
-	return 0;
-}
-
-static __always_inline int timer_make(u32 number)
-{
-	struct timer *timer = bpf_map_lookup_elem(&sched_timers, &number);
-	int r;
-
-	if (!timer)
-		return -1;
-	r = bpf_timer_init(&timer->timer, &sched_timers, 1 /* CLOCK_MONOTONIC */);
-	if (r && r != -16 /* EBUSY: that of an earlier object */)
-		return r;
-	return bpf_timer_set_callback(&timer->timer, grant_over);
-}
-
 /* What was just moved to this CPU runs for this long, whoever comes. */
-static __always_inline void grant(struct cpu *cpu, u32 number, u64 ns)
+static __always_inline void grant(struct cpu *cpu, u32 number, u64 ns, u64 now)
 {
-	struct timer *timer = bpf_map_lookup_elem(&sched_timers, &number);
-
 	cpu->granted_ns = ns;
-	if (timer)
-		bpf_timer_start(&timer->timer, ns, 2 /* BPF_F_TIMER_CPU_PIN */);
+	cpu->look_ns = now;
+	look_again_in(cpu, number, ns, now);
 }
 
 /* ---- age --------------------------------------------------------------------------------------------------------- */
 
-static __always_inline u64 turn_period(const struct sched_config *config, u32 llc, u64 tasks)
+static __always_inline u64 turn_period(const struct sched_config *config, u32 llc, u64 tasks, bool overdue)
 {
 	u64 cpus = sched_llc_cpus[llc & (SCHED_LLCS_MAX - 1)] ?: 1;
 	u64 period = config->max_wait_ns / 5 / (1 + (tasks + cpus - 1) / cpus);
 
-	return period > GRANT_SHARE * GRANT_MIN ? period : GRANT_SHARE * GRANT_MIN;
+	return period > GRANT_SHARE * GRANT_MIN && !overdue ? period : GRANT_SHARE * GRANT_MIN;
 }
 
 /* Seals the young half if the old one is empty. */
@@ -107,7 +58,7 @@ static __always_inline void queue_turn_over(struct queue *queue, u32 llc, u32 ra
 static __noinline bool turn_by_age(struct cpu *cpu, u32 number, u64 now, const struct sched_config *config)
 {
 	u32 llc = llc_of(number), i;
-	bool served = 0;
+	bool served = 0, overdue = 0;
 	u64 tasks = 0;
 	u64 period;
 
@@ -128,14 +79,16 @@ static __noinline bool turn_by_age(struct cpu *cpu, u32 number, u64 now, const s
 		if (!(queue->waiting & 1u << old))
 			continue;
 		tasks += queue->sealed;
-		if (!served && (s64)(now - queue->sealed_ns - config->max_wait_ns / 5) > 0)
+		if (!served && (s64)(now - queue->sealed_ns - config->max_wait_ns / 5) > 0) {
 			served = queue_move(queue, llc, rank, old, now);
+			overdue = served && (s64)(now - queue->sealed_ns - 2 * config->max_wait_ns / 5) > 0;
+		}
 	}
-	period = turn_period(config, llc, tasks);
+	period = turn_period(config, llc, tasks, overdue);
 	cpu->next_turn_ns = now + period;
 	if (served) {
 		period /= GRANT_SHARE;
-		grant(cpu, number, period < config->grant_ns ? period : config->grant_ns);
+		grant(cpu, number, period < config->grant_ns ? period : config->grant_ns, now);
 	}
 	return served;
 }

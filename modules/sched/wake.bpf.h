@@ -11,11 +11,13 @@
  *
  * A wake-up whose waker says that it is about to sleep hands the CPU over, with what is left of the waker's slice: a
  * conversation between two tasks costs no trip through the queues, and has no more of the CPU than one task has.
+ *
+ * Where no CPU runs a later class, a task of the same class that is ahead may have to go (overtake.bpf.h).
  */
 #ifndef SCHED_WAKE_BPF_H
 #define SCHED_WAKE_BPF_H
 
-#include "queue.bpf.h"
+#include "overtake.bpf.h"
 
 #define CANDIDATES 4 /* CPUs that are looked at for one wake-up */
 #define FREE_SOON                                                                                                      \
@@ -63,13 +65,31 @@ static __always_inline void count_preemption(u32 rank)
 		mine->class[rank].preemptions++;
 }
 
-/*
- * Interrupts a CPU that runs a later class, so that it looks into the queue. One that runs nothing of ours is on its
- * way to be idle, perhaps, past its own look into the queue and not yet seen to be: it is asked to look again if it is.
- */
-static __always_inline void interrupt_one(struct task_struct *p, s32 first, u32 rank, u64 now, bool preempt)
+static __always_inline void overtake_on(u32 number, u32 rank, u64 bar, u64 ns, u64 now)
 {
-	u32 llc = llc_of(first), n = scx_bpf_nr_cpu_ids(), number = first, i;
+	struct cpu *cpu = cpu_state(number);
+
+	if (!cpu)
+		return;
+	cpu->overtaker = bar;
+	if (ns) {
+		look_again_in(cpu, number, ns, now);
+		return;
+	}
+	cpu->claimed = rank;
+	count_overtake(rank);
+	scx_bpf_kick_cpu(number, SCX_KICK_PREEMPT);
+}
+
+/*
+ * Interrupts a CPU that runs a later class, or the same and is ahead, so that it looks into the queue: now, or the one
+ * where that will be first. One that runs nothing of ours is on its way to be idle, perhaps, past its own look into the
+ * queue and not yet seen to be: it is asked to look again if it is.
+ */
+static __always_inline void interrupt_one(struct task_struct *p, struct task *task, s32 first, u64 now, bool preempt)
+{
+	u32 llc = llc_of(first), n = scx_bpf_nr_cpu_ids(), number = first, rank = task->rank, best = first, i;
+	u64 bar = overtake_bar(task, task->tag), soonest = NEVER;
 
 #pragma clang loop unroll(disable)
 	for (i = 0; i < CANDIDATES && i < n; i++, number++) {
@@ -87,8 +107,17 @@ static __always_inline void interrupt_one(struct task_struct *p, s32 first, u32 
 			count_preemption(rank);
 			scx_bpf_kick_cpu(number, SCX_KICK_PREEMPT);
 			return;
+		} else if (preempt) {
+			u64 in = overtake_in(cpu, rank, bar, now);
+
+			if (in < soonest) {
+				soonest = in;
+				best = number;
+			}
 		}
 	}
+	if (soonest != NEVER)
+		overtake_on(best, rank, bar, soonest, now);
 }
 
 #endif
