@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the class does to latency, where time is the count of instructions: one scheduler, one load, and what changes is a rule.
-Relations, never a time: those tests/bench/sched prints."""
+"""What the class does to latency, and that nobody starves, measured where time is the count of instructions; on one scheduler,
+under one load, and what changes is a rule. Relations, never a time: those tests/bench/sched prints."""
 import json
 import os
 import subprocess
@@ -53,6 +53,34 @@ class Timing(e2e.TestCase):
         without = p99[None] + p99["normal"]
         self.assertLess(max(p99["critical"]) * 5, min(without), "better with the class")
         self.assertLess(max(without), min(without) * 2, "and with nothing else")
+
+    def test_no_wait_is_longer_than_the_bound(self):
+        """Critical tasks that never sleep on every CPU; the others have little weight, or are nobody's."""
+        weights = (1, 8, 64, 127)
+        node = self.node([rule("critical", weight=127, **{"class": "critical"}), rule("meek", weight=1, **{"class": "critical"}),
+                          *(rule(f"batch-{w}", weight=w, **{"class": "batch"}) for w in weights)])
+        names = ["critical", "meek", "nobody", *(f"batch-{w}" for w in weights)]
+        counts = [4, 1, 1, 2, 2, 2, 2]
+        groups = [node.cgroup(name) for name in names]
+        for cgroup in groups:
+            wait_for("the class on the bus", lambda c=cgroup: (node.entry(c) is None) == c.endswith("/nobody"))
+        for bound in (250, 100):
+            with self.subTest(bound=bound):
+                node.modules[0]["config"]["max_wait"] = f"{bound}ms"
+                node.write_config()
+                node.ctl("reload", check=0)
+                before = self.violations(node)
+                result = self.load("-s", 4, *(f"{c}={n}" for c, n in zip(groups, counts)))["hogs"]
+                print(f"{bound} ms: {dict(zip(names, result))}", flush=True)
+                self.assertEqual(self.violations(node), before, "by the scheduler's own count")
+                for name, hog in zip(names, result):
+                    self.assertLessEqual(hog["longest_ms"], bound, name)
+                    self.assertGreater(hog["cpus"], 0, name)
+                self.assertGreater(result[0]["cpus"], sum(hog["cpus"] for hog in result[3:]), "critical is still first")
+
+    @staticmethod
+    def violations(node):
+        return node.metric("prism_sched_class_wait_violations_total")
 
 
 if __name__ == "__main__":
