@@ -62,12 +62,14 @@ class Machine:
         return [*self.arguments, "-display", "none", "-serial", f"file:{console}", "-serial", "stdio"]
 
 
-def trouble(console):
-    """The reports of trouble in a console's text, each with the lines that follow."""
+def trouble(console, known=()):
+    """The reports of trouble in a console's text, each with the lines that follow; without those that are known."""
     lines = console.splitlines()
     reports, skip_to = [], 0
     for i, line in enumerate(lines):
         if i >= skip_to and TROUBLE.search(line):
+            if any(re.search(pattern, line) for pattern in known):
+                continue
             reports.append("\n".join(lines[i:i + 40]))
             skip_to = i + 40
     return reports
@@ -164,9 +166,9 @@ class Guest:
     def console(self):
         return text(self.console_path)
 
-    def troubles(self):
-        """What is wrong with the machine itself, whatever its tests say."""
-        found = [f"the kernel reports trouble:\n{report}" for report in trouble(self.console)]
+    def troubles(self, known=()):
+        """What is wrong with the machine itself, whatever its tests say; known: patterns of what this kernel may report."""
+        found = [f"the kernel reports trouble:\n{report}" for report in trouble(self.console, known)]
         tail = "\n".join(self.console.splitlines()[-30:])
         if self.late:
             found.append(f"the guest was not done within {self.limit:g} s; the end of its console:\n{tail}")

@@ -130,6 +130,13 @@ class Trouble(unittest.TestCase):
             with self.subTest(line=line):
                 self.assertEqual(len(guest.trouble(f"[    0.1] fine\n[   12.3] {line}\n[   12.4] trace\n")), 1)
 
+    def test_what_a_kernel_may_report_of_itself(self):
+        known = expected.KNOWN_TROUBLE["6.12-scx"]
+        line = "[ 9.1] WARNING: CPU: 1 PID: 24 at kernel/sched/{} task_non_contending+0x354/0x540\n"
+        self.assertEqual(guest.trouble(line.format("deadline.c:428") * 2, known), [])
+        self.assertEqual(len(guest.trouble(line.format("deadline.c:428"))), 1)
+        self.assertEqual(len(guest.trouble(line.format("deadline.c:428") + line.format("ext.c:5"), known)), 1)
+
     def test_a_kernel_that_is_well(self):
         self.assertEqual(guest.trouble("[ 0.0] tsc: Unable to calibrate\n[ 9.9] sched_ext: BPF scheduler \"x\" disabled\n"
                                        "[ 9.9] Memory cgroup out of memory: Killed process 12 (x)\n"), [])
