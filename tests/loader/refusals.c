@@ -263,6 +263,10 @@ static const struct refusal refusals[] = {
 	 AT "loop-constructor: DIR/modules/loop-constructor.so: did not load within 2 s of CPU time (test-load): an "
 	    "endless loop in a constructor",
 	 NULL},
+	{"wait-constructor", "",
+	 AT "wait-constructor: DIR/modules/wait-constructor.so: did not load within 10 s (test-load): a wait in a "
+	    "constructor",
+	 NULL},
 	{"exit-constructor", "",
 	 AT "exit-constructor: DIR/modules/exit-constructor.so: ended the test-load with status 7 and no answer: a "
 	    "constructor must not exit the process",
