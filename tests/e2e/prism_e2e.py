@@ -375,6 +375,27 @@ class TestCase(unittest.TestCase):
         }
 
 
+class Attached:
+    """A consumer's object, loaded and attached by bpftool with both maps of the node's bus handed over; pinned below dir."""
+
+    def __init__(self, node, program, name):
+        self.dir = f"{BPFFS}/{node.name}-{name}"
+        node.stack.callback(self.remove)
+        os.mkdir(self.dir)
+        maps = [word for name in ("prism_identity", "prism_meta")
+                for word in ("map", "name", name, "pinned", f"{node.bus_dir}/{name}")]
+        done = subprocess.run(["bpftool", "prog", "loadall", program, f"{self.dir}/prog", *maps, "pinmaps", f"{self.dir}/maps",
+                               "autoattach"], capture_output=True, text=True)
+        if done.returncode:
+            raise AssertionError(f"bpftool: {done.stdout}{done.stderr}")
+
+    def remove(self):
+        for path, _, files in os.walk(self.dir, topdown=False):
+            for f in files:
+                os.unlink(os.path.join(path, f))
+            os.rmdir(path)
+
+
 def active_lsms():
     with contextlib.suppress(FileNotFoundError), open("/sys/kernel/security/lsm") as f:
         return f.read().strip().split(",")

@@ -25,26 +25,12 @@ def hexes(data):
     return [f"0x{b:02x}" for b in data]
 
 
-class Asker:
+class Asker(e2e.Attached):
     """The program, loaded by bpftool with both maps handed over; asks as tasks in any cgroup."""
 
     def __init__(self, node):
         self.node = node
-        self.dir = f"{e2e.BPFFS}/{node.name}-asker"
-        node.stack.callback(self.remove)
-        os.mkdir(self.dir)
-        maps = [word for name in ("prism_identity", "prism_meta")
-                for word in ("map", "name", name, "pinned", f"{node.bus_dir}/{name}")]
-        done = subprocess.run(["bpftool", "prog", "loadall", OBJECT, f"{self.dir}/prog", *maps, "pinmaps", f"{self.dir}/maps",
-                               "autoattach"], capture_output=True, text=True)
-        if done.returncode:
-            raise AssertionError(f"bpftool: {done.stdout}{done.stderr}")
-
-    def remove(self):
-        for path, _, files in os.walk(self.dir, topdown=False):
-            for f in files:
-                os.unlink(os.path.join(path, f))
-            os.rmdir(path)
+        super().__init__(node, OBJECT, "asker")
 
     def task(self, cgroup):
         """A task that can be asked; sleeps else."""

@@ -72,25 +72,11 @@ def policy(flags):
 Sight = collections.namedtuple("Sight", "execs first_state first_identity last_state last_identity last_flags")
 
 
-class Witness:
+class Witness(e2e.Attached):
     """A consumer in the kernel: for each cgroup, who its tasks were at the first exec and at the last."""
 
     def __init__(self, node):
-        self.dir = f"{e2e.BPFFS}/{node.name}-witness"
-        node.stack.callback(self.remove)
-        os.mkdir(self.dir)
-        maps = [word for name in ("prism_identity", "prism_meta")
-                for word in ("map", "name", name, "pinned", f"{node.bus_dir}/{name}")]
-        done = subprocess.run(["bpftool", "prog", "loadall", WITNESS, f"{self.dir}/prog", *maps, "pinmaps",
-                               f"{self.dir}/maps", "autoattach"], capture_output=True, text=True)
-        if done.returncode:
-            raise AssertionError(f"bpftool: {done.stdout}{done.stderr}")
-
-    def remove(self):
-        for path, _, files in os.walk(self.dir, topdown=False):
-            for f in files:
-                os.unlink(os.path.join(path, f))
-            os.rmdir(path)
+        super().__init__(node, WITNESS, "witness")
 
     def sights(self):
         done = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", f"{self.dir}/maps/sights"], capture_output=True,
