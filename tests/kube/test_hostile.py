@@ -3,6 +3,8 @@
 import os
 
 import prism_kube
+from control_plane import ApiError
+from fault_proxy import FaultProxy
 from kubelet import Kubelet
 from prism_kube import canonical, cgroup_id, mirror, pod, policy, wait_for
 
@@ -37,6 +39,30 @@ class Hostile(prism_kube.TestCase):
             node.wait_log(r'warning identity: pod shop/turbo \(.*\): latency class "turbo" is not')
             node.wait_log(r"warning identity: pod shop/zero \(.*\): weight")
             self.assertGreaterEqual(node.metric("prism_policy_invalid_total", label="latency-class") or 0, 1)
+
+    def test_what_only_a_broken_server_lets_through(self):
+        """A real one takes no such label's value, and a quarter of such an annotation."""
+        with FaultProxy(self.cluster) as proxy, self.node(server=proxy.url) as node:
+            with self.assertRaises(ApiError) as refused:
+                node.create(pod("refused", labels={"prism.io/weight": "-1"}))
+            self.assertEqual(refused.exception.status, 422)
+            swaps = ((b'"prism.io/weight":"1"', b'"prism.io/weight":"-1"'), (b'"app":"web"', '"app":"\u2603"'.encode()),
+                     (b'"note":"x"', b'"note":"' + b"x" * (1 << 20) + b'"'))
+
+            def swap(line):
+                for old, new in swaps:
+                    line = line.replace(old, new)
+                return [line]
+            proxy.rewrite = swap
+            wait_for("a watch", lambda: proxy.watches)
+            it = node.create(pod("bad", labels={"app": "web", "prism.io/weight": "1"}, annotations={"note": "x"}))
+            node.wait_known(1)
+            leaf = node.start_pod(it)
+            number = node.who(leaf)
+            self.assertEqual(node.canonical(number), canonical(it).replace("app=web", "app=\u2603"))
+            self.assertEqual(policy(node.witness.sights()[cgroup_id(leaf)].last_flags), (0, 0))
+            node.wait_log(r"warning identity: pod shop/bad \(.*\): weight")
+            self.assertIsNone(node.metric("prism_kube_objects_refused_total") or None)
 
     def test_everything_as_large_as_it_may_be(self):
         """240 KiB of annotations is all that an API server takes; labels have no limit but the object's."""
