@@ -19,6 +19,12 @@ def without(name):
     return unit.setpriv([c for c in unit.capabilities() if c != name])
 
 
+def mitigated():
+    """A kernel that does nothing against speculation does not ask for CAP_PERFMON on its account: net runs without it."""
+    with open("/sys/devices/system/cpu/vulnerabilities/spectre_v1") as f:
+        return not f.read().startswith("Vulnerable")
+
+
 def effective(pid):
     with open(f"/proc/{pid}/status") as f:
         return int(next(line.split()[1] for line in f if line.startswith("CapEff:")), 16)
@@ -72,7 +78,7 @@ class SaysWhatIsMissing(e2e.TestCase):
 
     def test_perfmon(self):
         with Node(modules=CLASSIC, wrapper=without("perfmon")) as node:
-            for name in CLASSIC:
+            for name in CLASSIC if mitigated() else ["trace"]:
                 self.assertIn("; prismd lacks CAP_PERFMON", self.failure(node, name))
             self.assertIn("cgroup events come from inotify and are slower", node.ctl("status", check=4).stdout)
 
