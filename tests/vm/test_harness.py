@@ -111,15 +111,6 @@ class Verdicts(unittest.TestCase):
         self.assertEqual({n: v.state for n, v in verdicts.items()}, {"a": "failed", "b": "passed"})
 
 
-class Setting(unittest.TestCase):
-    def test_threads(self):
-        for said_of_itself, wanted in (("QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7+deb12u18+b3)", "single"),
-                                       ("QEMU emulator version 8.0.50", "single"), ("QEMU emulator version 8.1.0", "multi"),
-                                       ("QEMU emulator version 10.0.2 (Debian 1:10.0.2+ds-2)", "multi"), ("?", "single")):
-            with self.subTest(said_of_itself):
-                self.assertEqual(guest.threads(said_of_itself), wanted)
-
-
 class Trouble(unittest.TestCase):
     def test_reports(self):
         for line in ("WARNING: CPU: 0 PID: 1 at kernel/sched/ext.c:1 scx_x+0x1/0x2", "BUG: unable to handle page fault",
