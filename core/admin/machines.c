@@ -5,6 +5,7 @@
 
 #include "admin/room.h"
 #include "base/util.h"
+#include "metric/program.h"
 
 #define OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
 #define PLAIN_METRICS "text/plain; version=0.0.4; charset=utf-8"
@@ -31,6 +32,7 @@ static void refresh(const struct agent *a)
 	metric_set(a->metrics, METRIC_CGROUPS, NULL, (double)cgroups_count(a->cgroups));
 	metric_set(a->metrics, METRIC_EVENTS, NULL, (double)stream_last_seq(a->stream));
 	metric_set(a->metrics, METRIC_EVENTS_LOST, NULL, (double)stream_lost(a->stream));
+	programs_refresh(a->metrics);
 	metric_reset(a->metrics, METRIC_MODULE_STATE);
 	metric_reset(a->metrics, METRIC_MODULE_DEGRADED);
 	metric_reset(a->metrics, METRIC_MODULE_CRASHES);

@@ -501,7 +501,7 @@ int bus_open(const struct bus_options *options, struct bus **ret, struct error *
 		free(bus);
 		return r;
 	}
-	r = jiffies_clock_new(&bus->clock);
+	r = jiffies_clock_new(bus->metrics, &bus->clock);
 	if (r < 0)
 		add_note(bus, "this kernel cannot tell its jiffies (%s): consumers judge staleness by heartbeat_ns",
 			 strerror(-r));

@@ -7,13 +7,14 @@
 
 #include "base/util.h"
 #include "clock.skel.h"
+#include "metric/program.h"
 
 struct jiffies_clock {
 	struct clock_bpf *skeleton;
 	uint64_t tick_ns;
 };
 
-int jiffies_clock_new(struct jiffies_clock **ret)
+int jiffies_clock_new(struct metrics *metrics, struct jiffies_clock **ret)
 {
 	struct jiffies_clock *c;
 	struct timespec tick;
@@ -35,6 +36,7 @@ int jiffies_clock_new(struct jiffies_clock **ret)
 		jiffies_clock_free(c);
 		return r;
 	}
+	programs_add(metrics, PROGRAMS_OF_CORE, c->skeleton->obj);
 	*ret = c;
 	return 0;
 }

@@ -5,10 +5,12 @@
 
 #include <stdint.h>
 
+#include "metric/metric.h"
+
 struct jiffies_clock;
 
 /* -errno when this kernel cannot run it (before 5.14): the bus then goes without PRISM_FEATURE_STALE_JIFFIES. */
-int jiffies_clock_new(struct jiffies_clock **ret);
+int jiffies_clock_new(struct metrics *metrics, struct jiffies_clock **ret);
 void jiffies_clock_free(struct jiffies_clock *c);
 
 /* jiffies64 that many ns from now. */

@@ -330,7 +330,7 @@ static int choose_source(struct watch *w, struct error *e)
 
 	if (w->options.no_bpf)
 		snprintf(w->why_not_bpf, sizeof(w->why_not_bpf), "switched off");
-	else if (watch_bpf_new(&w->source, &why) == 0)
+	else if (watch_bpf_new(w->options.metrics, &w->source, &why) == 0)
 		return 0;
 	else
 		snprintf(w->why_not_bpf, sizeof(w->why_not_bpf), "%.500s", why.text);

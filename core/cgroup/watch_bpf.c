@@ -8,6 +8,7 @@
 
 #include "base/util.h"
 #include "cgroup/watch_source.h"
+#include "metric/program.h"
 #include "watch.skel.h"
 
 #define READS_AT_MOST 16
@@ -87,7 +88,7 @@ static int attach(struct watch_bpf *skeleton)
 	return skeleton->links.on_rmdir ? watch_bpf__attach(skeleton) : -errno;
 }
 
-int watch_bpf_new(struct watch_source **ret, struct error *e)
+int watch_bpf_new(struct metrics *metrics, struct watch_source **ret, struct error *e)
 {
 	struct bpf_source *s = calloc(1, sizeof(*s));
 	int r;
@@ -110,6 +111,7 @@ int watch_bpf_new(struct watch_source **ret, struct error *e)
 		r = error_set(e, errno, "cgroup events", "the ring buffer cannot be mapped: %s", strerror(errno));
 		goto fail;
 	}
+	programs_add(metrics, PROGRAMS_OF_CORE, s->skeleton->obj);
 	*ret = &s->source;
 	return 0;
 fail:

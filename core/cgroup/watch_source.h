@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "cgroup/watch_event.h"
+#include "metric/metric.h"
 
 struct watch_source;
 
@@ -33,7 +34,7 @@ struct watch_source {
 	const struct watch_source_ops *ops;
 };
 
-int watch_bpf_new(struct watch_source **ret, struct error *e);
+int watch_bpf_new(struct metrics *metrics, struct watch_source **ret, struct error *e);
 int watch_inotify_new(const char *root, struct watch_source **ret, struct error *e);
 
 #endif

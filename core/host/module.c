@@ -9,6 +9,7 @@
 #include "config/option.h"
 #include "host/set.h"
 #include "host/setting.h"
+#include "metric/program.h"
 
 struct module *module_new(struct host *host, const char *name, unsigned int index, int slot)
 {
@@ -188,6 +189,8 @@ static void call_close(struct module *m)
 	m->self = NULL;
 	m->condition[0] = '\0';
 	handles_stop(m);
+	if (m->owner->env.metrics)
+		program_drop(m->owner->env.metrics, m->name, NULL);
 }
 
 static void remove_pins(struct module *m, const struct pins_list *keep)

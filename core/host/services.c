@@ -12,6 +12,7 @@
 #include "base/util.h"
 #include "config/option.h"
 #include "host/set.h"
+#include "metric/program.h"
 
 #define MAX_FIELDS 64
 #define MAX_LIST 256
@@ -133,6 +134,22 @@ static const char *service_pin_dir(struct prism_host *host)
 	struct module *m = module_of(host);
 
 	return m ? m->pin_dir : NULL;
+}
+
+/* A module's programs are no longer published once it is closed: see call_close(). */
+static int service_program(struct prism_host *host, const char *name, int fd)
+{
+	struct module *m = open_module_of(host);
+	struct metrics *metrics = m ? m->owner->env.metrics : NULL;
+
+	if (!m || !name)
+		return -EINVAL;
+	if (!metrics)
+		return -ENOSYS;
+	if (fd >= 0)
+		return program_add(metrics, m->name, name, fd);
+	program_drop(metrics, m->name, name);
+	return 0;
 }
 
 /* ---- facets ------------------------------------------------------------------------------------------------------ */
@@ -469,4 +486,5 @@ const struct prism_host_api host_services = {
 	.node_text = service_node_text,
 	.node_error = service_node_error,
 	.condition = service_condition,
+	.program = service_program,
 };

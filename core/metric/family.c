@@ -74,6 +74,21 @@ const struct family core_families[METRIC_COUNT] = {
 	[METRIC_SAMPLES_DROPPED] = {COUNTER_BY("prism_module_samples_dropped_total", "module",
 					       "Samples of this module that could not be published: too many, "
 					       "duplicates, or not as declared.")},
+	[METRIC_PROGRAM_RUNS] = {.m = {.name = "prism_bpf_program_runs_total",
+				       .kind = PRISM_METRIC_COUNTER,
+				       .labels = WORDS("module", "program"),
+				       .help = "Runs of this BPF program while sysctl kernel.bpf_stats_enabled was "
+					       "1; it stands still otherwise."}},
+	[METRIC_PROGRAM_TIME] = {.m = {.name = "prism_bpf_program_run_seconds_total",
+				       .kind = PRISM_METRIC_COUNTER,
+				       .unit = "seconds",
+				       .labels = WORDS("module", "program"),
+				       .help = "Time that these runs took."}},
+	[METRIC_PROGRAM_MISSES] = {.m = {.name = "prism_bpf_program_misses_total",
+					 .kind = PRISM_METRIC_COUNTER,
+					 .labels = WORDS("module", "program"),
+					 .help = "Times that the kernel did not run this BPF program because it ran "
+						 "on that CPU already; always counted."}},
 	[METRIC_EVENTS] = {COUNTER("prism_events_total", "Events put into the event stream.")},
 	[METRIC_EVENTS_LOST] = {COUNTER("prism_events_lost_total",
 					"Events that could not be put into the event stream.")},

@@ -10,24 +10,13 @@
 #include "base/util.h"
 #include "metric/family.h"
 #include "metric/openmetrics.h"
+#include "metric/values.h"
 
 /* One combination of label values. */
 struct cell {
 	double value;
 	UT_hash_handle hh; /* uthash keeps the order of addition, which is the order of output */
 	char label[];
-};
-
-struct histogram {
-	uint64_t *counts; /* n_buckets + 1 */
-	double sum;
-	uint64_t n;
-};
-
-struct metrics {
-	double plain[METRIC_COUNT]; /* families without labels */
-	struct cell *cells[METRIC_COUNT];
-	struct histogram histogram[METRIC_COUNT];
 };
 
 static bool is_labelled(enum core_metric id)
@@ -114,6 +103,7 @@ void metrics_free(struct metrics *m)
 		metric_reset(m, id);
 		free(m->histogram[id].counts);
 	}
+	programs_done(m);
 	free(m);
 }
 

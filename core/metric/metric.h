@@ -37,6 +37,9 @@ enum core_metric {
 	METRIC_MODULE_DEGRADED,      /* prism_module_degraded{module}: 1 while it runs and does not do its work */
 	METRIC_MODULE_CRASHES,       /* prism_module_crashes_total{module} */
 	METRIC_SAMPLES_DROPPED,      /* prism_module_samples_dropped_total{module}: see sink_dropped() */
+	METRIC_PROGRAM_RUNS,         /* prism_bpf_program_runs_total{module,program} */
+	METRIC_PROGRAM_TIME,         /* prism_bpf_program_run_seconds_total{module,program} */
+	METRIC_PROGRAM_MISSES,       /* prism_bpf_program_misses_total{module,program} */
 	METRIC_EVENTS,               /* prism_events_total */
 	METRIC_EVENTS_LOST,          /* prism_events_lost_total */
 	METRIC_CONFIG_RELOADS,       /* prism_config_reloads_total{result}: ok, failed */

@@ -129,7 +129,7 @@ struct prism_fake_host {
 	struct prism_timer *timers;
 	struct prism_watch *watches;
 
-	struct lines log, events;
+	struct lines log, events, programs;
 	struct prism_text explained;
 };
 
@@ -174,6 +174,8 @@ void fake_loop_done(struct prism_fake_host *fake);
 void fake_log(struct prism_host *host, int level, const char *text);
 void fake_fail(struct prism_host *host, int code, const char *where, const char *text);
 void fake_condition(struct prism_host *host, const char *text);
+int fake_program(struct prism_host *host, const char *name, int fd);
+void fake_programs_done(struct prism_fake_host *fake);
 int fake_event(struct prism_host *host, const struct prism_event *event);
 void fake_sample(struct prism_sink *sink, uint32_t metric, uint32_t identity, const char *const *labels, double value);
 void fake_histogram(struct prism_sink *sink, uint32_t metric, uint32_t identity, const char *const *labels,

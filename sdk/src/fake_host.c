@@ -67,6 +67,7 @@ static const struct prism_host_api api = {
 	.node_text = fake_node_text,
 	.node_error = fake_node_error,
 	.condition = fake_condition,
+	.program = fake_program,
 };
 
 struct prism_fake_host *prism_fake_host_new(const struct prism_module *module, const char *config)
@@ -154,6 +155,7 @@ static void shut(struct prism_fake_host *fake)
 		fake->module->close(fake->self);
 	fake->self = NULL;
 	fake->condition[0] = '\0';
+	fake_programs_done(fake);
 	fake_loop_done(fake);
 	fake_identity_clear_facets(fake);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <bpf/bpf.h>
 #include <jansson.h>
 #include <math.h>
 
@@ -24,6 +25,17 @@ static void lines_done(struct lines *lines)
 	for (i = 0; i < lines->n; i++)
 		free(lines->at[i]);
 	free(lines->at);
+	*lines = (struct lines){};
+}
+
+/* Where this line is; lines->n: nowhere. */
+static size_t find(const struct lines *lines, const char *line)
+{
+	size_t i;
+
+	for (i = 0; i < lines->n && strcmp(lines->at[i], line) != 0; i++)
+		;
+	return i;
 }
 
 static const char *level_name(int level)
@@ -63,6 +75,35 @@ void fake_condition(struct prism_host *host, const char *text)
 	struct prism_fake_host *fake = fake_of(host);
 
 	snprintf(fake->condition, sizeof(fake->condition), "%s", text ? text : "");
+}
+
+int fake_program(struct prism_host *host, const char *name, int fd)
+{
+	struct lines *programs = &fake_of(host)->programs;
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+	size_t i;
+
+	if (fd >= 0 && (!name[0] || bpf_prog_get_info_by_fd(fd, &info, &len) < 0))
+		return -EINVAL;
+	i = find(programs, name);
+	if (i < programs->n) {
+		free(programs->at[i]);
+		programs->at[i] = programs->at[--programs->n];
+	}
+	if (fd >= 0)
+		push(programs, strdup(name));
+	return 0;
+}
+
+bool prism_fake_host_program(const struct prism_fake_host *fake, const char *name)
+{
+	return find(&fake->programs, name) < fake->programs.n;
+}
+
+void fake_programs_done(struct prism_fake_host *fake)
+{
+	lines_done(&fake->programs);
 }
 
 /* Bytes that are not UTF-8 become \xNN, so that no event is lost for its text. */
@@ -315,5 +356,6 @@ void fake_record_done(struct prism_fake_host *fake)
 {
 	lines_done(&fake->log);
 	lines_done(&fake->events);
+	fake_programs_done(fake);
 	free(fake->explained.text);
 }

@@ -200,6 +200,21 @@ int leg__new(struct prism_host *host, struct prism_leg **ret)
 	return 0;
 }
 
+/* What runs of this object, for the host's metrics: from now on, or no longer. */
+static void tell_programs(const struct prism_leg *leg, bool loaded)
+{
+	struct bpf_program *program;
+	int fd;
+
+	if (!leg->object)
+		return;
+	bpf_object__for_each_program (program, leg->object) {
+		fd = bpf_program__fd(program);
+		if (fd >= 0)
+			prism_program(leg->host, bpf_program__name(program), loaded ? fd : -1);
+	}
+}
+
 int prism_leg_load(struct prism_host *host, struct bpf_object_skeleton *skeleton, struct prism_leg **ret_leg)
 {
 	_cleanup_free_ struct prism_leg *leg = NULL;
@@ -225,6 +240,8 @@ int prism_leg_load(struct prism_host *host, struct bpf_object_skeleton *skeleton
 	r = leg__renew_maps(host, leg->pin_dir, renew, n_renew);
 	if (r < 0)
 		return r;
+	leg->object = *skeleton->obj;
+	tell_programs(leg, true);
 	*ret_leg = leg;
 	leg = NULL;
 	return 0;
@@ -236,6 +253,7 @@ void prism_leg_close(struct prism_leg *leg, enum prism_stop why)
 
 	if (!leg)
 		return;
+	tell_programs(leg, false);
 	if (why == PRISM_STOP_REMOVE) {
 		r = leg__unpin_all(leg->pin_dir);
 		if (r < 0 && r != -EBUSY) /* the host tries again, and says what it means */

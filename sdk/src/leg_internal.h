@@ -20,7 +20,8 @@
 
 struct prism_leg {
 	struct prism_host *host;
-	__u64 build; /* see leg__build_hash() */
+	struct bpf_object *object; /* the skeleton's, loaded; NULL: adopted */
+	__u64 build;               /* see leg__build_hash() */
 	char pin_dir[PATH_MAX];
 };
 

@@ -459,6 +459,29 @@ static void older_host_knows_no_condition(void **state)
 	prism_condition(&old, "nobody hears %d", 1);
 }
 
+/* Nor does one of ABI 1.1 publish programs. */
+static void older_host_knows_no_program(void **state)
+{
+	struct prism_host_api older = {.size = offsetof(struct prism_host_api, program), .abi_major = 1};
+	struct prism_host old = {.api = &older};
+
+	(void)state;
+	older.program = (void *)(uintptr_t)8;
+	assert_int_equal(prism_program(&old, "on_exec", 0), -ENOSYS);
+}
+
+static void only_programs_are_programs(void **state)
+{
+	struct prism_fake_host *fake = fake_new(NULL);
+
+	(void)state;
+	assert_int_equal(prism_fake_host_start(fake), 0);
+	assert_int_equal(prism_program(m.host, "on_exec", m.pipe[0]), -EINVAL);
+	assert_int_equal(prism_program(m.host, "on_exec", -1), 0);
+	assert_false(prism_fake_host_program(fake, "on_exec"));
+	prism_fake_host_free(fake);
+}
+
 static struct prism_meta meta_of(void)
 {
 	struct prism_meta meta = {};
@@ -555,6 +578,8 @@ int main(void)
 		cmocka_unit_test(facets),
 		cmocka_unit_test(condition_is_kept),
 		cmocka_unit_test(older_host_knows_no_condition),
+		cmocka_unit_test(older_host_knows_no_program),
+		cmocka_unit_test(only_programs_are_programs),
 		cmocka_unit_test(relabel_moves_the_cgroup),
 		cmocka_unit_test(meta_says_what_prismd_says),
 	};

@@ -419,6 +419,35 @@ static void failed_attach_leaves_nothing(void **state)
 	assert_int_equal(pins(), 0);
 }
 
+static bool told(const char *const *programs, bool what)
+{
+	for (; *programs; programs++)
+		if (prism_fake_host_program(fake, *programs) != what)
+			return false;
+	return true;
+}
+
+/* The host hears of every program that was loaded, until the leg is closed. */
+static void host_hears_of_programs(void **state)
+{
+	static const char *const programs[] = {"on_exec", "on_raw", "on_tracepoint", "ingress", NULL};
+	LIBBPF_OPTS(bpf_object_open_opts, opts);
+	struct leg_bpf *skel = leg_bpf__open_opts(prism_leg_open_opts(host, &opts));
+	struct prism_leg *leg;
+
+	(void)state;
+	assert_int_equal(bpf_program__set_autoload(skel->progs.on_raw, false), 0);
+	assert_int_equal(prism_leg_load(host, skel->skeleton, &leg), 0);
+	assert_true(prism_fake_host_program(fake, "on_exec"));
+	assert_false(prism_fake_host_program(fake, "on_raw"));
+	stop(leg, skel, PRISM_STOP_SHUTDOWN);
+	assert_true(told(programs, false));
+	skel = start(&leg);
+	assert_true(told(programs, true));
+	stop(leg, skel, PRISM_STOP_REMOVE);
+	assert_true(told(programs, false));
+}
+
 static unsigned int open_fds(void)
 {
 	DIR *d = opendir("/proc/self/fd");
@@ -464,6 +493,7 @@ int main(void)
 		LEG_TEST(refused_program_is_explained),
 		LEG_TEST(unopened_object_is_an_error),
 		LEG_TEST(failed_attach_leaves_nothing),
+		LEG_TEST(host_hears_of_programs),
 		LEG_TEST(no_descriptor_is_lost),
 	};
 

@@ -166,6 +166,7 @@ static void same_build_is_adopted(void **state)
 	struct leg_cc_bpf *skel = start(1, &leg);
 
 	(void)state;
+	assert_true(prism_fake_host_program(fake, "cc_ssthresh"));
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(skel->maps.settings), &zero, &cwnd, BPF_ANY), 0);
 	stop(leg, skel, PRISM_STOP_SHUTDOWN);
 	assert_true(cc_available());
@@ -181,6 +182,7 @@ static void same_build_is_adopted(void **state)
 	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(skel->maps.settings), &zero, &cwnd), 0);
 	assert_int_equal(cwnd, 7);
 	assert_true(bpf_program__fd(skel->progs.cc_ssthresh) < 0);
+	assert_false(prism_fake_host_program(fake, "cc_ssthresh"));
 	stop(leg, skel, PRISM_STOP_SHUTDOWN);
 	assert_true(cc_available());
 

@@ -40,6 +40,8 @@ def legs_work(test, node, name="web"):
     test.assertEqual(packets(node, number, direction="egress"), 50)
     wait_for("the exec to be told", lambda: [e for e in node.events("trace.exec") if e["identity"] == number])
     test.assertEqual(node.identity_of(node.cgroup(f"{name}/a/b/c")), number)
+    for module in ("prism", *(module["name"] for module in node.modules)):
+        test.assertIsNotNone(node.metric("prism_bpf_program_runs_total", module=module), module)
     status = node.json("/v1/status")[1]
     test.assertEqual((status["conditions"], status["cgroup"]["mechanism"]), ([], "bpf"))
     return web, number

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/util.h"
+#include "metric/program.h"
 
 #define AT "prismd.yaml:4:5: module life: "
 #define REPLAY "added:300 added:301 synced:0"
@@ -194,7 +195,7 @@ static void test_stale_calls(void **state)
 
 	install_both(w);
 	world_run(w, BOTH("stale-calls"));
-	assert_non_null(strstr(world_steps(w, "life"), "harmless:6"));
+	assert_non_null(strstr(world_steps(w, "life"), "harmless:9"));
 }
 
 static void test_watch(void **state)
@@ -379,6 +380,37 @@ static void test_condition(void **state)
 	assert_int_equal(host_health(w->host), 0);
 }
 
+static bool publishes_program(struct world *w)
+{
+	struct text out = {};
+	bool found;
+
+	programs_refresh(w->metrics);
+	metrics_write(w->metrics, &out);
+	found = strstr(out.data, "prism_bpf_program_runs_total{module=\"life\",program=\"nothing\"} ");
+	text_done(&out);
+	return found;
+}
+
+/* What a module tells of is published until it is closed, also when it does not take it back. */
+static void test_program(void **state)
+{
+	struct world *w = *state;
+	struct error e = {};
+	unsigned int want;
+
+	install_both(w);
+	world_run(w, BOTH("program"));
+	if (world_state(w, "life") == MODULE_UNSUPPORTED)
+		skip(); /* BPF programs cannot be loaded here */
+	world_assert_state(w, "life", MODULE_RUNNING, "");
+	assert_true(publishes_program(w));
+	want = w->done + 1;
+	assert_int_equal(host_module_disable(w->host, "life", &e, world_count_done, w), 0);
+	world_until(w, world_is_done, &want);
+	assert_false(publishes_program(w));
+}
+
 /* A required one that does not do its work is as good as none. */
 static void test_condition_of_a_required_one(void **state)
 {
@@ -428,6 +460,7 @@ int main(int argc, char **argv)
 		TEST(test_collect_and_explain),
 		TEST(test_state_events),
 		TEST(test_condition),
+		TEST(test_program),
 		TEST(test_condition_of_a_required_one),
 		TEST(test_module_of_an_older_minor),
 	};

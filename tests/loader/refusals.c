@@ -240,13 +240,13 @@ static const struct refusal refusals[] = {
 	    "\"other-name\": correct `name:` or `file:`",
 	 NULL},
 	{"major", "",
-	 AT "major: DIR/modules/major.so: is built for module ABI 2.0, this prismd has 1.1: install the build of the "
+	 AT "major: DIR/modules/major.so: is built for module ABI 2.0, this prismd has 1.2: install the build of the "
 	    "module "
 	    "that goes with it",
 	 NULL},
 	{"minor", "",
 	 AT
-	 "minor: DIR/modules/minor.so: is built for module ABI 1.8, newer than this prismd's 1.1: upgrade prismd, or "
+	 "minor: DIR/modules/minor.so: is built for module ABI 1.9, newer than this prismd's 1.2: upgrade prismd, or "
 	 "build the module with the SDK of this one",
 	 NULL},
 	{"crash-constructor", "",
@@ -293,7 +293,7 @@ static const struct refusal refusals[] = {
 	 "note: build both from one source",
 	 NULL},
 	{"mismatch-abi", "",
-	 AT "mismatch-abi: DIR/modules/mismatch-abi.so: says ABI 1.2 in its descriptor and 1.1 in its note: build both "
+	 AT "mismatch-abi: DIR/modules/mismatch-abi.so: says ABI 1.3 in its descriptor and 1.2 in its note: build both "
 	    "from "
 	    "one source",
 	 NULL},

@@ -51,6 +51,8 @@ const char *prism_fake_host_event(const struct prism_fake_host *fake, unsigned i
 const char *prism_fake_host_reason(const struct prism_fake_host *fake);
 /* What the module said with prism_condition(), or "". */
 const char *prism_fake_host_condition(const struct prism_fake_host *fake);
+/* Is this a BPF program that the module told of with prism_program(), as the leg loader does? */
+bool prism_fake_host_program(const struct prism_fake_host *fake, const char *name);
 /* collect(), then the value of one sample; labels as `a="b"` joined by commas in declared order. Of a histogram:
  * NAME_count, NAME_sum, and NAME_bucket with `le="0.001"` (as %g says it) or `le="+Inf"` behind its labels. NAN when
  * there is none. */

@@ -131,6 +131,9 @@ struct prism_host_api {
 
 	/* ABI 1.1 */
 	void (*condition)(struct prism_host *host, const char *text);
+
+	/* ABI 1.2 */
+	int (*program)(struct prism_host *host, const char *name, int fd);
 };
 
 /* A module sees this much of its host; the rest is the host's. */
@@ -270,6 +273,17 @@ static inline int prism_identities(struct prism_host *host, prism_workload_fn fn
 static inline int prism_identity_get(struct prism_host *host, uint32_t identity, prism_workload_fn fn, void *arg)
 {
 	return PRISM_HOST_HAS(host, identity) ? host->api->identity(host, identity, fn, arg) : -ENOSYS;
+}
+
+/*
+ * A BPF program that this module has loaded: its runs are published as prism_bpf_program_*{module,program}. The leg
+ * loader says it of every program of a leg. The host keeps a duplicate of fd until another program of the module has
+ * the name, the module is closed, or fd is -1: it is no longer. -EINVAL: fd is no BPF program, or the name is empty,
+ * longer than 127 bytes or not printable. -ENOSPC: more than 256. Between open() and close(). Since ABI 1.2.
+ */
+static inline int prism_program(struct prism_host *host, const char *name, int fd)
+{
+	return PRISM_HOST_HAS(host, program) ? host->api->program(host, name, fd) : -ENOSYS;
 }
 
 /* ---- the loop --------------------------------------------------------------------------------------------------- */

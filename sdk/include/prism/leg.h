@@ -7,7 +7,8 @@
  *   - keeps its state: maps declared with LIBBPF_PIN_BY_NAME live in the module's pin directory and are adopted; one
  *     whose shape changed is made anew, and the log says that its content is lost;
  *   - outlives prismd: links are pinned there too, and the next start replaces the program behind them without a gap;
- *   - explains itself: the end of the verifier's log goes into the failure.
+ *   - explains itself: the end of the verifier's log goes into the failure;
+ *   - shows what it costs: the host is told of each program with prism_program() until the leg is closed.
  *
  *     LIBBPF_OPTS(bpf_object_open_opts, opts);
  *     struct net_bpf *skel = net_bpf__open_opts(prism_leg_open_opts(host, &opts));

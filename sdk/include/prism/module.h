@@ -34,7 +34,7 @@ extern "C" {
 #endif
 
 #define PRISM_ABI_MAJOR 1
-#define PRISM_ABI_MINOR 1
+#define PRISM_ABI_MINOR 2
 
 #define PRISM_MODULE_SYMBOL "prism_module"
 

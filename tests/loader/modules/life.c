@@ -5,10 +5,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "fixture.h"
@@ -35,19 +37,32 @@ enum trouble {
 	CRASH_IN_TIMER,
 	STALE_CALLS,
 	DEGRADED,
+	PROGRAM,
 };
 
-static const char *const troubles[] = {"none",           "probe-unsupported",
-				       "open-fails",     "configure-fails",
-				       "configure-node", "start-fails",
-				       "start-silent",   "replay-fails",
-				       "timer-fails",    "stop-slow",
-				       "stop-never",     "double-stop",
-				       "bad-events",     "claim-one",
-				       "claim-none",     "watch",
-				       "closed-fd",      "block-in-timer",
-				       "crash-in-timer", "stale-calls",
-				       "degraded",       NULL};
+static const char *const troubles[] = {"none",
+				       "probe-unsupported",
+				       "open-fails",
+				       "configure-fails",
+				       "configure-node",
+				       "start-fails",
+				       "start-silent",
+				       "replay-fails",
+				       "timer-fails",
+				       "stop-slow",
+				       "stop-never",
+				       "double-stop",
+				       "bad-events",
+				       "claim-one",
+				       "claim-none",
+				       "watch",
+				       "closed-fd",
+				       "block-in-timer",
+				       "crash-in-timer",
+				       "stale-calls",
+				       "degraded",
+				       "program",
+				       NULL};
 
 enum { OPTION_DO, OPTION_LEVEL, OPTION_RULES };
 static const struct prism_option options[] = {
@@ -236,6 +251,26 @@ static int watch_pipe(struct life *l)
 	return prism_watch_start(l->host, l->pipe[0], PRISM_READABLE, ready, l, &l->watch);
 }
 
+/* Tells of a program and never takes it back: that is left to the host. */
+static int tell_program(struct life *l)
+{
+	const struct bpf_insn insns[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	union bpf_attr attr = {.prog_type = BPF_PROG_TYPE_SOCKET_FILTER,
+			       .insns = (uintptr_t)insns,
+			       .insn_cnt = sizeof(insns) / sizeof(insns[0]),
+			       .license = (uintptr_t)"GPL"};
+	int r, fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
+
+	if (fd < 0)
+		return prism_unsupported(l->host, "load", "%s", strerror(errno));
+	r = prism_program(l->host, "nothing", fd);
+	close(fd);
+	return r;
+}
+
 /* Calls that a module may not make; each has to come back with nothing broken. */
 static void call_stale(struct life *l)
 {
@@ -249,6 +284,9 @@ static void call_stale(struct life *l)
 	harmless += prism_facet_set(l->host, 0, true) == -EINVAL;
 	harmless += prism_facet_set(l->host, 5000, true) == -ENOENT;
 	harmless += prism_watch_start(l->host, -1, PRISM_READABLE, ready, l, NULL) == -EBADF;
+	harmless += prism_program(l->host, "program", STDIN_FILENO) == -EINVAL;
+	harmless += prism_program(l->host, NULL, STDIN_FILENO) == -EINVAL;
+	harmless += prism_program(l->host, "nobody", -1) == 0;
 	prism_sample(l->host, (struct prism_sink *)l, 0, 0, NULL, 1);
 	prism_explain(l->host, (struct prism_text *)l, "nothing");
 	prism_timer_stop(l->host, (struct prism_timer *)l);
@@ -280,6 +318,8 @@ static int life_start(void *self)
 		emit_rubbish(l);
 	if (l->trouble == STALE_CALLS)
 		call_stale(l);
+	if (l->trouble == PROGRAM)
+		r = tell_program(l);
 	if (l->trouble == WATCH || l->trouble == CLOSED_FD)
 		r = watch_pipe(l);
 	if (!r && l->trouble == WATCH && write(l->pipe[1], "x", 1) != 1)
