@@ -14,7 +14,7 @@ extern const struct command facet_list_command;
 extern const struct command profile_list_command, profile_show_command;
 extern const struct command config_check_command, config_show_command;
 extern const struct command events_command;
-extern const struct command doctor_command;
+extern const struct command doctor_command, caps_command;
 extern const struct command reload_command, cleanup_command, version_command, completion_command;
 
 /* Why a module is in the state it is in; "" when there is nothing to say. Accepts a string or an error object. */

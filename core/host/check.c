@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `config check` without a daemon: what host_apply() would say of the modules, and nothing is started. */
+/* Modules without a daemon: what host_apply() would say of them, or what they declare, and nothing is started. */
 #include <errno.h>
 #include <string.h>
 
@@ -52,7 +52,10 @@ static int report_facets(const struct prepare *p, struct problems *problems)
 	return r ? -EINVAL : 0;
 }
 
-int host_check_modules(const struct settings *settings, const char *self_exe, struct problems *p)
+/* Loads the file of every enabled module; look() sees what became of them. */
+static int load_enabled(const struct settings *settings, const char *self_exe,
+			int (*look)(void *arg, const struct prepare *p, struct problems *problems), void *arg,
+			struct problems *problems)
 {
 	struct prepare *prepare = prepare_new(settings->n_modules);
 	struct image *images = NULL;
@@ -60,7 +63,7 @@ int host_check_modules(const struct settings *settings, const char *self_exe, st
 	int r;
 
 	if (!prepare)
-		return problems_add(p, ENOMEM, NULL, "no memory");
+		return problems_add(problems, ENOMEM, NULL, "no memory");
 	prepare->self_exe = self_exe;
 	prepare->dirs = settings->module_dirs;
 	prepare->images = &images;
@@ -70,13 +73,10 @@ int host_check_modules(const struct settings *settings, const char *self_exe, st
 		if (settings->modules[i].enabled)
 			prepare->item[prepare->n++].setting = &settings->modules[i];
 	r = prepare_run(prepare, &e);
-	if (r) {
-		r = problems_add(p, e.code, e.where, "%s", e.text);
-	} else {
-		r = report_checked(prepare, p);
-		if (report_facets(prepare, p))
-			r = -EINVAL;
-	}
+	if (r)
+		r = problems_add(problems, e.code, e.where, "%s", e.text);
+	else
+		r = look(arg, prepare, problems);
 	prepare_free(prepare);
 	while (images) {
 		struct image *next = images->next;
@@ -85,4 +85,46 @@ int host_check_modules(const struct settings *settings, const char *self_exe, st
 		images = next;
 	}
 	return r;
+}
+
+static int report_all(void *arg, const struct prepare *p, struct problems *problems)
+{
+	int r = report_checked(p, problems);
+
+	(void)arg;
+	return report_facets(p, problems) ? -EINVAL : r;
+}
+
+int host_check_modules(const struct settings *settings, const char *self_exe, struct problems *p)
+{
+	return load_enabled(settings, self_exe, report_all, NULL, p);
+}
+
+struct listener {
+	void (*fn)(void *arg, const struct prism_module *declared);
+	void *arg;
+};
+
+static int tell_declared(void *arg, const struct prepare *p, struct problems *problems)
+{
+	const struct listener *listener = arg;
+	int r = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct prepare_item *item = &p->item[i];
+
+		if (item->image)
+			listener->fn(listener->arg, &item->image->desc);
+		else
+			r = problems_add(problems, item->e.code, item->e.where, "%s", item->e.text);
+	}
+	return r ? -EINVAL : 0;
+}
+
+int host_declared(const struct settings *settings, const char *self_exe,
+		  void (*fn)(void *arg, const struct prism_module *declared), void *arg, struct problems *p)
+{
+	struct listener listener = {.fn = fn, .arg = arg};
+
+	return load_enabled(settings, self_exe, tell_declared, &listener, p);
 }

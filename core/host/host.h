@@ -166,5 +166,11 @@ int host_probe_main(int argc, char **argv);
 /* For `prismctl module`/`config check` without a daemon: file check, test-load and config check of every enabled
  * module, and whether two of them claim one facet. */
 int host_check_modules(const struct settings *settings, const char *self_exe, struct problems *p);
+/*
+ * What every enabled module declares, without a daemon: fn hears of those whose files can be loaded, p of the others
+ * (-EINVAL then). A descriptor is lent for the call.
+ */
+int host_declared(const struct settings *settings, const char *self_exe,
+		  void (*fn)(void *arg, const struct prism_module *declared), void *arg, struct problems *p);
 
 #endif

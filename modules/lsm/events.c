@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "events.h"
 
+#include <prism/capability.h>
+
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <string.h>
-
-#include "capability.h"
 
 #define FIELDS_MAX 20
 
@@ -92,7 +92,8 @@ static void add_subject(struct draft *draft, const struct lsm_event *record)
 		add_text(draft, "subject", address_text(draft, record));
 		break;
 	default:
-		add_text(draft, "subject", capability_name(record->capability, draft->subject, sizeof(draft->subject)));
+		add_text(draft, "subject",
+			 prism_capability_name(record->capability, draft->subject, sizeof(draft->subject)));
 	}
 }
 

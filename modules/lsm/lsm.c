@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -504,6 +505,7 @@ const struct prism_module prism_module = {
 	.close = lsm_close,
 	.collect = lsm_collect,
 	.explain = lsm_explain,
+	.capabilities = PRISM_CAPABILITY(CAP_BPF) | PRISM_CAPABILITY(CAP_PERFMON),
 };
 
 PRISM_MODULE_NOTE("lsm", PRISM_VERSION, PRISM_ABI_MAJOR, PRISM_ABI_MINOR);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "rule.h"
 
+#include <prism/capability.h>
 #include <prism/node.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "capability.h"
 
 const char *const hook_names[LSM_HOOKS + 1] = {
 	[LSM_EXEC] = "exec", [LSM_OPEN] = "open",       [LSM_CONNECT] = "connect",
@@ -206,7 +205,7 @@ static int read_capability(struct prism_host *host, const struct prism_node *nod
 			   struct rule *rule)
 {
 	(void)node;
-	return prism_node_choice(host, values[CAPABLE_NAME], capability_names, &rule->capability);
+	return prism_node_choice(host, values[CAPABLE_NAME], prism_capability_names, &rule->capability);
 }
 
 /* ---- any rule ---------------------------------------------------------------------------------------------------- */
@@ -286,6 +285,6 @@ const char *rule_subject(const struct rule *rule, char *buf, size_t size)
 	case LSM_BIND:
 		return address_format(&rule->address, buf, size);
 	default:
-		return capability_name(rule->capability, buf, size);
+		return prism_capability_name(rule->capability, buf, size);
 	}
 }

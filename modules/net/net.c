@@ -8,6 +8,7 @@
 #include <prism/rows.h>
 
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -366,6 +367,7 @@ const struct prism_module prism_module = {
 	.close = net_close,
 	.collect = net_collect,
 	.explain = net_explain,
+	.capabilities = PRISM_CAPABILITY(CAP_BPF) | PRISM_CAPABILITY(CAP_PERFMON) | PRISM_CAPABILITY(CAP_NET_ADMIN),
 };
 
 PRISM_MODULE_NOTE("net", PRISM_VERSION, PRISM_ABI_MAJOR, PRISM_ABI_MINOR);

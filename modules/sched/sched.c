@@ -5,6 +5,7 @@
  */
 #include <prism/module.h>
 
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -214,6 +215,8 @@ const struct prism_module prism_module = {
 	.close = sched_close,
 	.collect = sched_collect,
 	.explain = sched_explain,
+	/* CAP_SYS_NICE: in partial mode. */
+	.capabilities = PRISM_CAPABILITY(CAP_BPF) | PRISM_CAPABILITY(CAP_PERFMON) | PRISM_CAPABILITY(CAP_SYS_NICE),
 };
 
 PRISM_MODULE_NOTE("sched", PRISM_VERSION, PRISM_ABI_MAJOR, PRISM_ABI_MINOR);

@@ -6,6 +6,7 @@
 #include <prism/module.h>
 
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -388,6 +389,7 @@ const struct prism_module prism_module = {
 	.close = trace_close,
 	.collect = trace_collect,
 	.explain = trace_explain,
+	.capabilities = PRISM_CAPABILITY(CAP_BPF) | PRISM_CAPABILITY(CAP_PERFMON),
 };
 
 PRISM_MODULE_NOTE("trace", PRISM_VERSION, PRISM_ABI_MAJOR, PRISM_ABI_MINOR);

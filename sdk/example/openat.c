@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A whole module: counts openat(2) for each workload that the configuration chooses. */
+#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -181,5 +182,6 @@ const struct prism_module prism_module = {
 	.close = openat_close,
 	.collect = openat_collect,
 	.explain = openat_explain,
+	.capabilities = PRISM_CAPABILITY(CAP_BPF) | PRISM_CAPABILITY(CAP_PERFMON),
 };
 PRISM_MODULE_NOTE("openat", "1.0", PRISM_ABI_MAJOR, PRISM_ABI_MINOR);

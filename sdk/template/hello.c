@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <linux/capability.h>
 #include <stdlib.h>
 
 #include <prism/leg.h>
@@ -68,8 +69,16 @@ static void hello_close(void *arg)
 }
 
 const struct prism_module prism_module = {
-	PRISM_MODULE_HEADER, .name = "hello",      .version = "0.1",     .summary = "says hello to each identity",
-	.facet = "hello",    .open = hello_open,   .start = hello_start, .identity = hello_identity,
-	.stop = hello_stop,  .close = hello_close,
+	PRISM_MODULE_HEADER,
+	.name = "hello",
+	.version = "0.1",
+	.summary = "says hello to each identity",
+	.facet = "hello",
+	.open = hello_open,
+	.start = hello_start,
+	.identity = hello_identity,
+	.stop = hello_stop,
+	.close = hello_close,
+	.capabilities = PRISM_CAPABILITY(CAP_BPF) | PRISM_CAPABILITY(CAP_PERFMON),
 };
 PRISM_MODULE_NOTE("hello", "0.1", PRISM_ABI_MAJOR, PRISM_ABI_MINOR);

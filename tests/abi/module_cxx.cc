@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A module in C++17: the descriptor is constant-initialised, the note is in place.
+#include <linux/capability.h>
 #include <prism/host.h>
 #include <prism/leg.h>
 
@@ -24,6 +25,7 @@ constexpr struct prism_module describe()
 	module.version = "1.0";
 	module.summary = "is written in C++";
 	module.open = open_module;
+	module.capabilities = PRISM_CAPABILITY(CAP_BPF) | PRISM_CAPABILITY(CAP_PERFMON);
 	return module;
 }
 

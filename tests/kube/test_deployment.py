@@ -63,6 +63,9 @@ class Deployment(prism_kube.TestCase):
         with self.node(start=False, config=json.dumps({**configuration(), "module_dirs": [MODULES]})) as node:
             done = node.ctl("config", "check")
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            needed = json.loads(node.ctl("caps", "-o", "json", check=0).stdout)["capabilities"]
+            granted = container()["securityContext"]["capabilities"]["add"]
+            self.assertEqual({capability["name"] for capability in needed}, {f"CAP_{name}" for name in granted})
         for profile in configuration()["profiles"]:
             self.assertTrue(os.path.exists(profile["file"]), profile["name"])
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -375,26 +376,34 @@ static void test_refusal(void **state)
 }
 
 /* host_check_modules() says the same without a daemon, all at once. */
+/* modules: as it stands in prismd.yaml, which has nothing else but where they are. */
+static struct settings *settings_of(struct world *w, const char *modules)
+{
+	struct settings_source source = {.path = world_path(w, "prismd.yaml")};
+	struct settings *settings = NULL;
+	FILE *f = fopen(source.path, "w");
+
+	assert_non_null(f);
+	fprintf(f, "module_dirs: [%s]\nmodules:\n%s", world_path(w, "modules"), modules);
+	fclose(f);
+	assert_int_equal(settings_load(&source, &settings, NULL), 0);
+	return settings;
+}
+
 static void test_check_without_daemon(void **state)
 {
 	struct world *w = *state;
-	struct settings_source source = {.path = world_path(w, "prismd.yaml")};
-	struct settings *settings = NULL;
+	struct settings *settings;
 	struct problems p = {};
-	FILE *f = fopen(source.path, "w");
 
 	world_install(w, "life", NULL);
 	world_install(w, "major", NULL);
 	world_install(w, "crash-constructor", NULL);
 	world_install(w, "facet-one", NULL);
 	world_install(w, "facet-two", NULL);
-	fprintf(f,
-		"module_dirs: [%s]\nmodules:\n  - name: major\n  - name: crash-constructor\n  - name: life\n"
-		"    config: {level: 10}\n  - name: absent\n    enabled: false\n  - name: facet-one\n  - name: "
-		"facet-two\n",
-		world_path(w, "modules"));
-	fclose(f);
-	assert_int_equal(settings_load(&source, &settings, &p), 0);
+	settings = settings_of(w, "  - name: major\n  - name: crash-constructor\n  - name: life\n"
+				  "    config: {level: 10}\n  - name: absent\n    enabled: false\n"
+				  "  - name: facet-one\n  - name: facet-two\n");
 	assert_int_equal(host_check_modules(settings, world_exe, &p), -EINVAL);
 	assert_int_equal(p.n, 4);
 	assert_non_null(strstr(p.list[0].text, "module major"));
@@ -408,14 +417,56 @@ static void test_check_without_daemon(void **state)
 	settings_free(settings);
 }
 
+struct declared {
+	uint64_t life, older;
+	unsigned int n;
+};
+
+static void keep_declared(void *arg, const struct prism_module *m)
+{
+	struct declared *declared = arg;
+
+	declared->n++;
+	if (!strcmp(m->name, "life"))
+		declared->life = m->capabilities;
+	else
+		declared->older = m->capabilities;
+}
+
+/* What lies behind the descriptor of a module of an older minor is not what it declares. */
+static void test_declared_without_daemon(void **state)
+{
+	struct world *w = *state;
+	struct declared declared = {.older = 1};
+	struct settings *settings;
+	struct problems p = {};
+
+	world_install(w, "older", NULL);
+	world_install(w, "crash-constructor", NULL);
+	world_install(w, "life", NULL);
+	settings = settings_of(w, "  - name: older\n  - name: crash-constructor\n  - name: life\n"
+				  "  - name: absent\n    enabled: false\n");
+	assert_int_equal(host_declared(settings, world_exe, keep_declared, &declared, &p), -EINVAL);
+	assert_int_equal(declared.n, 2);
+	assert_int_equal(declared.life, PRISM_CAPABILITY(CAP_BPF) | PRISM_CAPABILITY(CAP_SYS_TIME));
+	assert_int_equal(declared.older, 0);
+	assert_int_equal(p.n, 1);
+	assert_non_null(strstr(p.list[0].text, "crashed with SIGSEGV"));
+	problems_done(&p);
+	settings_free(settings);
+}
+
 int main(int argc, char **argv)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(refusals) + 1];
+	struct CMUnitTest tests[ARRAY_SIZE(refusals) + 2];
 
 	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
 		tests[i] = (struct CMUnitTest){refusals[i].name, test_refusal, world_setup, world_teardown,
 					       (void *)&refusals[i]};
 	tests[ARRAY_SIZE(refusals)] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(test_check_without_daemon,
 											 world_setup, world_teardown);
+	tests[ARRAY_SIZE(refusals) + 1] =
+		(struct CMUnitTest)cmocka_unit_test_setup_teardown(test_declared_without_daemon, world_setup,
+								   world_teardown);
 	return world_main(argc, argv, tests, ARRAY_SIZE(tests));
 }

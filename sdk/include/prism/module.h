@@ -186,7 +186,16 @@ struct prism_module {
 	void (*collect)(void *self, struct prism_sink *sink);
 	/* "What do you do with this workload, and if nothing, why not?" One or a few lines into out. */
 	void (*explain)(void *self, const struct prism_workload *workload, struct prism_text *out);
+
+	/*
+	 * ABI 1.2. Which capabilities of <linux/capability.h> prismd needs so that this module can work, in any of its
+	 * configurations, for `prismctl caps`: PRISM_CAPABILITY(CAP_BPF) | PRISM_CAPABILITY(CAP_NET_ADMIN). CAP_BPF,
+	 * which prismd needs anyway, is there to say that it is all. 0: the module does not say.
+	 */
+	uint64_t capabilities;
 };
+
+#define PRISM_CAPABILITY(number) (UINT64_C(1) << (number))
 
 #define PRISM_MODULE_HEADER                                                                                            \
 	.size = sizeof(struct prism_module), .abi_major = PRISM_ABI_MAJOR, .abi_minor = PRISM_ABI_MINOR,               \

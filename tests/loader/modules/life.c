@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -405,5 +406,6 @@ const struct prism_module prism_module = {
 	.close = life_close,
 	.collect = life_collect,
 	.explain = life_explain,
+	.capabilities = PRISM_CAPABILITY(CAP_BPF) | PRISM_CAPABILITY(CAP_SYS_TIME),
 };
 PRISM_MODULE_NOTE(FIXTURE_NAME, FIXTURE_VERSION, PRISM_ABI_MAJOR, PRISM_ABI_MINOR);

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "capability.h"
-
 #include <linux/capability.h>
 #include <stdio.h>
 
-#define CAPABILITIES 41u
+#include <prism/capability.h>
 
-const char *const capability_names[CAPABILITIES + 1] = {
+const char *const prism_capability_names[PRISM_CAPABILITIES + 1] = {
 	[CAP_CHOWN] = "chown",
 	[CAP_DAC_OVERRIDE] = "dac_override",
 	[CAP_DAC_READ_SEARCH] = "dac_read_search",
@@ -50,12 +48,12 @@ const char *const capability_names[CAPABILITIES + 1] = {
 	[CAP_CHECKPOINT_RESTORE] = "checkpoint_restore",
 };
 
-_Static_assert(CAP_LAST_CAP >= CAPABILITIES - 1, "the kernel headers know each of them");
+_Static_assert(CAP_LAST_CAP >= PRISM_CAPABILITIES - 1, "the kernel headers know each of them");
 
-const char *capability_name(uint32_t number, char *buf, size_t size)
+const char *prism_capability_name(uint32_t number, char *buf, size_t size)
 {
-	if (number < CAPABILITIES)
-		snprintf(buf, size, "%s", capability_names[number]);
+	if (number < PRISM_CAPABILITIES)
+		snprintf(buf, size, "%s", prism_capability_names[number]);
 	else
 		snprintf(buf, size, "capability %u", number);
 	return buf;
