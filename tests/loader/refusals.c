@@ -262,7 +262,9 @@ static const struct refusal refusals[] = {
 	 NULL},
 	{"loop-constructor", "",
 	 AT "loop-constructor: DIR/modules/loop-constructor.so: did not load within 2 s of CPU time (test-load): an "
-	    "endless loop in a constructor",
+	    "endless loop in a constructor\n" AT
+	    "loop-constructor: DIR/modules/loop-constructor.so: did not load within 10 s (test-load): a wait in a "
+	    "constructor", /* where the machine leaves it less than a fifth of a CPU */
 	 NULL},
 	{"wait-constructor", "",
 	 AT "wait-constructor: DIR/modules/wait-constructor.so: did not load within 10 s (test-load): a wait in a "
@@ -324,10 +326,14 @@ static const struct refusal refusals[] = {
 	 NULL},
 };
 
-/* In the expected text # stands for a number or digest. */
+/* In the expected text # stands for a number or digest; after the end of a line comes what it may be as well. */
 static bool matches(const char *text, const char *expected)
 {
-	while (*expected) {
+	const char *other = strchr(expected, '\n'), *end = other ? other : expected + strlen(expected);
+
+	if (other && matches(text, other + 1))
+		return true;
+	while (expected < end) {
 		if (*expected == '#') {
 			size_t n = strspn(text, "0123456789abcdef");
 
@@ -375,7 +381,6 @@ static void test_refusal(void **state)
 	assert_int_equal(host_health(w->host), 1);
 }
 
-/* host_check_modules() says the same without a daemon, all at once. */
 /* modules: as it stands in prismd.yaml, which has nothing else but where they are. */
 static struct settings *settings_of(struct world *w, const char *modules)
 {
@@ -390,6 +395,7 @@ static struct settings *settings_of(struct world *w, const char *modules)
 	return settings;
 }
 
+/* host_check_modules() says the same without a daemon, all at once. */
 static void test_check_without_daemon(void **state)
 {
 	struct world *w = *state;
