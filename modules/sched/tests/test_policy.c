@@ -60,6 +60,33 @@ static void only_the_class_lets_it_preempt(void **state)
 	talker_end(&talker);
 }
 
+static void no_cpu_that_it_may_not_use_is_interrupted(void **state)
+{
+	struct policy *policy = *state;
+	struct sched_stats before, after;
+	struct talker talker;
+
+	if (policy->cpus < 2)
+		skip();
+	policy_publish(policy, policy_cgroup(policy, "one", 100), WAKES_UP, PRISM_CLASS_CRITICAL, 64);
+	policy_publish(policy, policy_cgroup(policy, "two", 100), COMPUTES, PRISM_CLASS_BATCH, 64);
+	policy_publish(policy, policy_cgroup(policy, "three", 100), OTHER, PRISM_CLASS_CRITICAL, 64);
+	talker_start(policy, "one", &talker);
+	pin_to(talker.pid, 0);
+	pin_to(0, 1);
+	hog_start(policy, "three", 0);
+	for (int cpu = 1; cpu < policy->cpus; cpu++)
+		hog_start(policy, "two", cpu);
+	talker_wake(&talker);
+	policy_stats(policy, &before);
+	for (int i = 0; i < WAKES; i++)
+		talker_wake(&talker);
+	policy_stats(policy, &after);
+	assert_int_equal(after.class[SCHED_CRITICAL].preemptions, before.class[SCHED_CRITICAL].preemptions);
+	policy_in_force(policy);
+	talker_end(&talker);
+}
+
 static void preemption_can_be_turned_off(void **state)
 {
 	struct policy *policy = *state;
@@ -218,6 +245,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(only_the_class_lets_it_preempt, policy_up, policy_down),
+		cmocka_unit_test_setup_teardown(no_cpu_that_it_may_not_use_is_interrupted, policy_up, policy_down),
 		cmocka_unit_test_setup_teardown(preemption_can_be_turned_off, policy_up, policy_down),
 		cmocka_unit_test_setup_teardown(weight_of_the_identity, policy_up, policy_down),
 		cmocka_unit_test_setup_teardown(weight_of_the_cgroup, policy_up, policy_down),
