@@ -185,6 +185,7 @@ def base(cache):
         add_python(root)
         root.write("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n")
         root.write("/etc/group", "root:x:0:\ndaemon:x:1:\nnogroup:x:65534:\n")
+        os.symlink("../run", f"{root.dir}/var/run")
         root.write("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n")
         handle, unfinished = tempfile.mkstemp(dir=directory)
         os.close(handle)
