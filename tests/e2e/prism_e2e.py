@@ -107,6 +107,7 @@ class Node:
             try:
                 self.start()
             except BaseException:
+                self.show_log()
                 self.close()
                 raise
 
@@ -115,7 +116,7 @@ class Node:
 
     def __exit__(self, kind, value, trace):
         if kind is not None and os.path.exists(self.log_path):
-            sys.stderr.write(f"--- log of {self.name} ---\n{self.log()[-8000:]}\n---\n")
+            self.show_log()
         self.close()
 
     def close(self):
@@ -182,6 +183,9 @@ class Node:
     def log(self):
         with open(self.log_path, errors="replace") as f:
             return f.read()
+
+    def show_log(self):
+        sys.stderr.write(f"--- log of {self.name} ---\n{self.log()[-8000:]}\n---\n")
 
     def wait_log(self, pattern):
         return wait_for(f"the log to say /{pattern}/", lambda: re.search(pattern, self.log()))
@@ -320,7 +324,12 @@ class Node:
                     stream.close()
 
     def _remove_cgroups(self):
-        for path, _, _ in sorted(os.walk(self.base), key=lambda w: -len(w[0])):
+        self.remove_cgroup(self.base)
+
+    @staticmethod
+    def remove_cgroup(top):
+        """With all below it; processes in there are killed."""
+        for path, _, _ in sorted(os.walk(top), key=lambda w: -len(w[0])):
             def gone():
                 try:
                     with open(f"{path}/cgroup.procs") as f:

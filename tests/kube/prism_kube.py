@@ -22,12 +22,16 @@ import yaml
 import prism_e2e as e2e
 from control_plane import ControlPlane
 from kubelet import Kubelet
-from prism_e2e import cgroup_id, main, wait_for # noqa: F401, for the tests
+from prism_e2e import cgroup_id, wait_for # noqa: F401, for the tests
 
 SOURCE = os.environ.get("PRISM_SOURCE", os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 MANIFESTS = os.path.join(SOURCE, "conf", "kubernetes")
 WITNESS = os.path.join(e2e.BUILD, "tests", "kube", "witness.bpf.o")
 KNOWN = 1
+# Modules that every node runs, whatever a test is about: in a guest all four, with kubelet's cgroups at the root of cgroup v2,
+# where systemd's slices are.
+LEGS = tuple(filter(None, os.environ.get("PRISM_KUBE_LEGS", "").split(",")))
+LEGS_NEED = {"sched": "sched_ext", "lsm": "BPF LSM"}
 # Labels that change from pod to pod of one workload, or are policy: written down here a second time.
 NO_IDENTITY = ("pod-template-hash", "controller-revision-hash", "pod-template-generation", "controller-uid",
                "batch.kubernetes.io/controller-uid", "job-name", "batch.kubernetes.io/job-name",
@@ -67,6 +71,15 @@ def canonical(of):
 def policy(flags):
     """(class, weight) of an entry's flags, as the frozen layout has them."""
     return flags >> 8 & 0x7, flags >> 11 & 0x7f
+
+
+def scheduler():
+    with open("/sys/kernel/sched_ext/state") as f:
+        return f.read().strip()
+
+
+def main():
+    e2e.main(*(LEGS_NEED[leg] for leg in LEGS if leg in LEGS_NEED))
 
 
 Sight = collections.namedtuple("Sight", "execs first_state first_identity last_state last_identity last_flags")
@@ -114,9 +127,9 @@ class Cluster(ControlPlane):
         for account in ("default", *accounts):
             self.api.create(f"/api/v1/namespaces/{name}/serviceaccounts", {"metadata": {"name": account}})
 
-    def prismd_kubeconfig(self, name, token, server=None):
+    def prismd_kubeconfig(self, name, server=None):
         with open(self.path(f"{name}.token"), "w") as f:
-            f.write(token)
+            f.write(self.token("prism", "prismd"))
         return self.kubeconfig(name, {"tokenFile": self.path(f"{name}.token")}, server)
 
 
@@ -124,21 +137,48 @@ class KubeNode(e2e.Node):
     """settings: of sources.kubernetes. server: where prismd finds the API server, a proxy for one. kubeconfig: a file, in place
     of one with a token of prismd's own service account."""
 
-    def __init__(self, cluster, settings=None, server=None, token=None, kubeconfig=None, node_name=None, modules=(), rules=(),
+    def __init__(self, cluster, settings=None, server=None, kubeconfig=None, node_name=None, modules=(), rules=(),
                  **options):
         self.cluster = cluster
         self.api = cluster.api
         self.node_name = node_name or f"node-{uuid.uuid4().hex[:8]}"
-        self.kubeconfig = kubeconfig or cluster.prismd_kubeconfig(self.node_name, token or cluster.token("prism", "prismd"),
-                                                                  server)
+        self.kubeconfig = kubeconfig or cluster.prismd_kubeconfig(self.node_name, server)
         kubernetes = {"enabled": True, "kubeconfig": self.kubeconfig, "node_name": self.node_name, **(settings or {})}
         extra = options.pop("extra", {})
         extra.setdefault("sources", {})["kubernetes"] = kubernetes
         self._witness = None
         self.namespaces = set()
+        self._others = self._at_the_root()
+        names = [m["name"] if isinstance(m, dict) else m for m in modules]
+        modules = [*modules, *(leg for leg in LEGS if leg not in names)]
         super().__init__(rules=list(rules), modules=modules, extra=extra, **options)
         self.stack.callback(self._delete_pods)
-        self.kubelet = Kubelet(self.base)
+        self.kubelet = Kubelet(self.top)
+
+    @property
+    def top(self):
+        """Where kubelet's cgroups are."""
+        return self.root if LEGS else self.base
+
+    def wait_ready(self):
+        super().wait_ready()
+        for leg in LEGS:
+            self.wait_module(leg, "running")
+
+    def close(self):
+        super().close()
+        if "sched" in LEGS: # its last pin is gone, and the kernel takes a while to let the scheduler go
+            wait_for("the kernel's own scheduler", lambda: scheduler() == "disabled")
+
+    @staticmethod
+    def _at_the_root():
+        return {entry.path for entry in os.scandir(e2e.cgroup2_root()) if entry.is_dir()}
+
+    def _remove_cgroups(self):
+        if LEGS:
+            for path in self._at_the_root() - self._others:
+                self.remove_cgroup(path)
+        super()._remove_cgroups()
 
     def replace_token(self, token):
         """As kubelet does it: the file gets another content at once."""

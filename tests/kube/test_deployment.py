@@ -87,6 +87,7 @@ class Deployment(prism_kube.TestCase):
             node.extra["sources"]["cgroup"] = {**node.tree()["sources"]["cgroup"], **shipped["sources"]["cgroup"]}
             node.write_config()
             own = node.cgroup("own") # a container's cgroup namespace begins at its own
+            self.limit_memory(node.base, own)
             node.wrapper = ["sh", "-c", 'echo 0 >"$0/cgroup.procs" && exec unshare --mount --cgroup "$@"', own,
                             "sh", "-c", AS_IN_A_POD, "pod", node.root, node.tmp, credentials, capabilities]
             arguments = [a.replace("$(HOST_IP):9464", f"127.0.0.1:{port}") for a in container()["args"]
@@ -96,8 +97,8 @@ class Deployment(prism_kube.TestCase):
             with mock.patch.dict(os.environ, environment):
                 node.start(*arguments)
             self.check_confined(node, security["capabilities"]["add"])
-            for module in ("net", "trace"):
-                node.wait_module(module, "running")
+            for module in node.modules:
+                node.wait_module(module["name"], "running")
             for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
                 connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
                 connection.request("GET", container()[probe]["httpGet"]["path"])
@@ -117,6 +118,27 @@ class Deployment(prism_kube.TestCase):
             node.wait_bound(it)
             self.assertEqual(node.canonical(node.who(leaf)), canonical(it))
             self.assertNotRegex(node.log(), r"(?m)^\S+ (warning|error)")
+            if os.path.exists(f"{own}/memory.max"):
+                self.check_memory(own)
+
+    @staticmethod
+    def limit_memory(base, own):
+        """As the manifest does, where the hierarchy has the memory controller: in a guest."""
+        with open(f"{base}/cgroup.controllers") as f:
+            if "memory" not in f.read().split():
+                return
+        with open(f"{base}/cgroup.subtree_control", "w") as f:
+            f.write("+memory")
+        with open(f"{own}/memory.max", "w") as f:
+            f.write(str(int(container()["resources"]["limits"]["memory"].removesuffix("Mi")) << 20))
+
+    def check_memory(self, own):
+        """All that it makes the kernel allocate, its maps included, over two starts."""
+        with open(f"{own}/memory.peak") as f:
+            print(f"\n{int(f.read()) / (1 << 20):.1f} MiB of memory at the most", flush=True)
+        with open(f"{own}/memory.events") as f:
+            events = dict(line.split() for line in f)
+        self.assertEqual((events["max"], events["oom"]), ("0", "0"), "the limit was not met")
 
     def check_confined(self, node, capabilities):
         with open(f"/proc/{node.process.pid}/status") as f:

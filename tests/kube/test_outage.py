@@ -123,9 +123,9 @@ class Outage(prism_kube.TestCase):
             self.assert_lives_on(node, running)
 
     def test_a_token_that_expires(self):
-        token = self.cluster.short_token("prism", "prismd", 3)
-        with FaultProxy(self.cluster) as proxy, self.node(server=proxy.url, token=token) as node:
+        with FaultProxy(self.cluster) as proxy, self.node(server=proxy.url) as node:
             running = self.started(node)
+            node.replace_token(self.cluster.short_token("prism", "prismd", 3))
 
             def refused():
                 proxy.end_watches("cut")

@@ -220,7 +220,7 @@ class Pods(prism_kube.TestCase):
                 for qos in ("Guaranteed", "Burstable", "BestEffort"):
                     it = node.create(pod(f"shape-{n}-{qos.lower()}", labels={"shape": f"{n}-{qos}"}, qos=qos))
                     self.assertEqual(it["status"]["qosClass"], qos)
-                    placed.append((it, Kubelet(node.base, driver, root, runtime)))
+                    placed.append((it, Kubelet(node.top, driver, root, runtime)))
             node.wait_known(len(placed))
             node.witness
             leaves = [node.start_pod(it, kubelet) for it, kubelet in placed]

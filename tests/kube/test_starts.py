@@ -29,7 +29,7 @@ class Starts(prism_kube.TestCase):
         with self.node() as node:
             node.witness
             for base in range(0, STARTS, AT_ONCE):
-                node.kubelet = Kubelet(node.base, *SHAPES[base // AT_ONCE % len(SHAPES)])
+                node.kubelet = Kubelet(node.top, *SHAPES[base // AT_ONCE % len(SHAPES)])
                 pods = [node.create(pod(f"p-{base + i}", labels={"app": f"app-{i % 7}"})) for i in range(AT_ONCE)]
                 node.wait_known(AT_ONCE)
                 leaves = [node.start_pod(it) for it in pods]

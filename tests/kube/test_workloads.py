@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""500 pods of 40 workloads: each has the right identity in the kernel, replicas share one, and restarts change nothing."""
+"""500 pods of 40 workloads: each has the right identity in the kernel, replicas share one, and restarts change nothing.
+
+PRISM_KUBE_PODS: how many, 40 at least (default: 500)."""
 import collections
+import os
 
 import prism_kube
 from kubelet import Kubelet
 from prism_kube import KNOWN, canonical, cgroup_id, pod, wait_for
 
-PODS = 500
+PODS = int(os.environ.get("PRISM_KUBE_PODS", "500"))
 WORKLOADS = 40
 QOS = ("Guaranteed", "Burstable", "BestEffort")
 
@@ -25,7 +28,7 @@ class Workloads(prism_kube.TestCase):
     def populate(self, node):
         """All pods in the API, every other one under the other driver; pods of a workload differ in labels that do not
         count."""
-        drivers = [Kubelet(node.base, "systemd", "kubelet.slice"), Kubelet(node.base, "cgroupfs", "nested", "docker")]
+        drivers = [Kubelet(node.top, "systemd", "kubelet.slice"), Kubelet(node.top, "cgroupfs", "nested", "docker")]
         pods = []
         for i in range(PODS):
             wanted = pod(f"pod-{i}", qos=QOS[i % 3], **self.template(i % WORKLOADS))
@@ -47,7 +50,7 @@ class Workloads(prism_kube.TestCase):
             numbers[it["metadata"]["name"]] = sight.last_identity
         return numbers
 
-    def test_five_hundred_pods(self):
+    def test_pods_of_forty_workloads(self):
         with self.node() as node:
             node.witness
             pods = self.populate(node)

@@ -7,8 +7,8 @@ BEFORE_6_2 = [r"no kfunc bpf_(task_from_pid|cgroup_from_id|rcu_read_lock)$"]
 # struct_ops without links; or CONFIG_MODULES, without which TCP takes none
 NO_BPF_CONGESTION_CONTROL = [r"refuses the map test_cc,", r"no tcp_congestion_ops", r"TCP congestion control by BPF"]
 
-# A module in Debian's kernels, and guests have no modules.
-NO_OVERLAYFS = [r"overlayfs is not in this kernel's image"]
+# Modules in Debian's kernels, and guests have no modules.
+MODULES = [r"(overlayfs|veth) is not in this kernel's image"]
 
 # A scheduler to compare with; the benchmark runs on newest.
 BENCH_OF_NEWER_KERNELS = [r"^tests/bench/sched/bpf/strict\.bpf\.o: "]
@@ -20,8 +20,8 @@ KNOWN_TROUBLE = {
 }
 
 KERNELS = {
-    "newest": NO_OVERLAYFS,
-    "6.12": NO_OVERLAYFS + NO_SCHED_EXT,
-    "6.1": NO_OVERLAYFS + NO_SCHED_EXT + BEFORE_6_2 + NO_BPF_CONGESTION_CONTROL,
-    "6.12-scx": NO_OVERLAYFS + NO_BPF_CONGESTION_CONTROL + BENCH_OF_NEWER_KERNELS,
+    "newest": MODULES,
+    "6.12": MODULES + NO_SCHED_EXT,
+    "6.1": MODULES + NO_SCHED_EXT + BEFORE_6_2 + NO_BPF_CONGESTION_CONTROL,
+    "6.12-scx": MODULES + NO_BPF_CONGESTION_CONTROL + BENCH_OF_NEWER_KERNELS,
 }

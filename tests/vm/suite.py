@@ -16,15 +16,19 @@ import time
 from initramfs import Missing
 
 # A group is the tests that have all of these labels.
-GROUPS = {"objects": {"objects"}, "bpf": {"bpf"}, "legs": {"legs"}, "e2e": {"e2e", "kernel"}, "timing": {"timing"}}
+GROUPS = {"objects": {"objects"}, "bpf": {"bpf"}, "legs": {"legs"}, "e2e": {"e2e", "kernel"}, "kube": {"kube", "kernel"},
+          "timing": {"timing"}}
 # Tests with this label mean something only where time is the count of instructions.
 TIMED = "timing"
+# Those with this one have a whole control plane in the guest.
+ROOMY, ROOM = "kube", 4096 # MiB
 SKIP = 77
 # timeout's own status, and what a program that it ended has.
 LATE = (124, 128 + 15, 128 + 9)
 # Emulated, everything takes longer; the limits are for giving up, and what repeats (docs/testing.md) does so less often.
 SLOWER = 10
-ENVIRONMENT = [f"PRISM_E2E_TIMEOUT={20 * SLOWER}", "PRISM_E2E_BURST=600", "PRISM_E2E_KILLS=5", "PRISM_E2E_START_KILLS=3"]
+ENVIRONMENT = [f"PRISM_E2E_TIMEOUT={20 * SLOWER}", "PRISM_E2E_BURST=600", "PRISM_E2E_KILLS=5", "PRISM_E2E_START_KILLS=3",
+               "PRISM_KUBE_LEGS=net,sched,trace,lsm", "PRISM_KUBE_PODS=120", "PRISM_KUBE_CHURN=300", "PRISM_KUBE_STARTS=150"]
 # How a test says that this kernel cannot do something: the suite's own line, unittest's, cmocka's (which has no reason).
 UNSUPPORTED = re.compile(r"(?:^|(?<=\s))UNSUPPORTED: (.+)$|\.\.\. skipped ['\"](.+)['\"]$", re.M)
 CMOCKA_SKIP = re.compile(r"^\[  SKIPPED \] (\S+)$", re.M)
