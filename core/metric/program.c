@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 
 #include "base/util.h"
 #include "metric/values.h"
+
+#define SPARE_DESCRIPTORS 24
 
 struct program {
 	struct program *next;
@@ -54,9 +57,25 @@ static unsigned int count(const struct metrics *m, const char *module)
 	return n;
 }
 
+/* A duplicate; the last descriptors are left to those who cannot do without: files, requests. */
+static int duplicate(int fd)
+{
+	struct rlimit limit;
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+	if (copy < 0)
+		return -errno;
+	if (!getrlimit(RLIMIT_NOFILE, &limit) && (rlim_t)copy + SPARE_DESCRIPTORS >= limit.rlim_cur) {
+		close(copy);
+		return -EMFILE;
+	}
+	return copy;
+}
+
 int program_add(struct metrics *m, const char *module, const char *name, int fd)
 {
 	struct program *p, **end;
+	int r;
 
 	if (!name_sound(name) || !is_program(fd))
 		return -EINVAL;
@@ -66,11 +85,12 @@ int program_add(struct metrics *m, const char *module, const char *name, int fd)
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return -ENOMEM;
-	p->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-	if (p->fd < 0) {
+	r = duplicate(fd);
+	if (r < 0) {
 		free(p);
-		return -errno;
+		return r;
 	}
+	p->fd = r;
 	snprintf(p->module, sizeof(p->module), "%s", module);
 	snprintf(p->name, sizeof(p->name), "%s", name);
 	for (end = &m->programs; *end;)

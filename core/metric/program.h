@@ -19,6 +19,7 @@
 /*
  * A duplicate of fd is kept until the program of this module and name is another, is dropped, or the metrics go.
  * -EINVAL: fd is no BPF program, or the name is empty, too long or not printable. -ENOSPC: the module has too many.
+ * -EMFILE: descriptors are short.
  */
 int program_add(struct metrics *m, const char *module, const char *name, int fd);
 /* name NULL: all of the module. Nothing happens when there is none. */

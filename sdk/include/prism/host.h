@@ -279,7 +279,8 @@ static inline int prism_identity_get(struct prism_host *host, uint32_t identity,
  * A BPF program that this module has loaded: its runs are published as prism_bpf_program_*{module,program}. The leg
  * loader says it of every program of a leg. The host keeps a duplicate of fd until another program of the module has
  * the name, the module is closed, or fd is -1: it is no longer. -EINVAL: fd is no BPF program, or the name is empty,
- * longer than 127 bytes or not printable. -ENOSPC: more than 256. Between open() and close(). Since ABI 1.2.
+ * longer than 127 bytes or not printable. -ENOSPC: more than 256. -EMFILE: descriptors are short. Between open() and
+ * close(). Since ABI 1.2.
  */
 static inline int prism_program(struct prism_host *host, const char *name, int fd)
 {
