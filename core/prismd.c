@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* prismd: arguments, signals, and the loop that everything runs on. */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <signal.h>
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <sodium.h>
 
@@ -21,6 +23,8 @@
 enum {
 	EXIT_USAGE = 2,
 };
+
+#define SPARE_DESCRIPTORS 16
 
 struct daemon {
 	uv_loop_t loop;
@@ -158,8 +162,26 @@ static int start_signals(struct daemon *d)
 	return 0;
 }
 
+/*
+ * Held while the modules start: what they leave may be nothing, and then no request could be accepted or refused. Fewer
+ * where there are no more; what comes next fails then and says so.
+ */
+static void take_spare(int spare[static SPARE_DESCRIPTORS])
+{
+	for (size_t i = 0; i < SPARE_DESCRIPTORS; i++)
+		spare[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void give_back(const int spare[static SPARE_DESCRIPTORS])
+{
+	for (size_t i = 0; i < SPARE_DESCRIPTORS; i++)
+		if (spare[i] >= 0)
+			close(spare[i]);
+}
+
 static int run(struct daemon *d, struct settings *settings)
 {
+	int spare[SPARE_DESCRIPTORS];
 	struct error e = {0};
 	int r;
 
@@ -172,7 +194,9 @@ static int run(struct daemon *d, struct settings *settings)
 		settings_free(settings);
 		return EXIT_FAILURE;
 	}
+	take_spare(spare);
 	r = agent_start(&d->agent, &d->loop, settings, &e);
+	give_back(spare);
 	if (r < 0) {
 		log_problem(LOG_LEVEL_ERROR, "prismd", &e);
 		d->stopping = true;
