@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a loaded module declares: options, metrics, events. Its tables may have elements shorter than ours. */
+/* What a loaded module declares: options, metrics, events, capabilities. Its tables may have elements shorter than
+ * ours. */
+#include <prism/capability.h>
+
 #include "admin/room.h"
 #include "base/util.h"
 #include "config/option.h"
@@ -92,8 +95,21 @@ static json_t *events_json(const struct prism_module *d)
 	return list;
 }
 
+static json_t *capabilities_json(const struct prism_module *d)
+{
+	json_t *list = json_array();
+	char name[CAPABILITY_NAME_MAX];
+	unsigned int i;
+
+	for (i = 0; d && descriptor_says_capabilities(d) && i < PRISM_CAPABILITIES; i++)
+		if (d->capabilities & PRISM_CAPABILITY(i))
+			json_array_append_new(list, json_string(capability_name(i, name)));
+	return list;
+}
+
 json_t *view_declared(const struct prism_module *descriptor)
 {
-	return json_pack("{s:o, s:o, s:o}", "options", options_json(descriptor), "metrics", metrics_json(descriptor),
-			 "events", events_json(descriptor));
+	return json_pack("{s:o, s:o, s:o, s:o}", "options", options_json(descriptor), "metrics",
+			 metrics_json(descriptor), "events", events_json(descriptor), "capabilities",
+			 capabilities_json(descriptor));
 }

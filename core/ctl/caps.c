@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* prismctl caps: the capabilities that prismd needs with this configuration. */
-#include <ctype.h>
 #include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include <prism/module.h>
 
 #include "ctl/commands.h"
+#include "host/descriptor.h"
 #include "host/host.h"
 
 #define PRIVILEGED_PORTS 1024
@@ -82,13 +82,12 @@ static void add_core(struct found *found, const struct settings *s)
 			add(found, needs[i].capability, "prismd", needs[i].why);
 }
 
-/* A capability that this prismctl has no name for could not be printed: as good as not said. */
 static void add_module(void *arg, const struct prism_module *m)
 {
 	struct found *found = arg;
 	char by[PRISM_NAME_MAX + 8];
 
-	if (!m->capabilities || m->capabilities >> PRISM_CAPABILITIES) {
+	if (!descriptor_says_capabilities(m)) {
 		json_array_append_new(found->unknown, json_string_any(m->name));
 		return;
 	}
@@ -98,24 +97,16 @@ static void add_module(void *arg, const struct prism_module *m)
 			add(found, i, by, m->summary ? m->summary : "");
 }
 
-static json_t *capability_name(unsigned int capability)
-{
-	char name[32] = "CAP_";
-
-	for (size_t i = 0; prism_capability_names[capability][i]; i++)
-		name[4 + i] = (char)toupper((unsigned char)prism_capability_names[capability][i]);
-	return json_string(name);
-}
-
 /* Takes what was found. */
 static json_t *make_document(struct found *found)
 {
 	json_t *doc = json_document(), *list = json_array();
+	char name[CAPABILITY_NAME_MAX];
 
 	for (unsigned int i = 0; i < PRISM_CAPABILITIES; i++)
 		if (found->needed_by[i])
-			json_array_append_new(list, json_pack("{s:o, s:o}", "name", capability_name(i), "needed_by",
-							      found->needed_by[i]));
+			json_array_append_new(list, json_pack("{s:s, s:o}", "name", capability_name(i, name),
+							      "needed_by", found->needed_by[i]));
 	json_object_set_new(doc, "capabilities", list);
 	json_object_set_new(doc, "unknown", found->unknown);
 	return doc;

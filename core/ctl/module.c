@@ -68,6 +68,20 @@ static void print_list(struct ctl *ctl, const json_t *doc)
 	table_done(&t);
 }
 
+static void print_capabilities(struct table *t, const json_t *names)
+{
+	_cleanup_(text_done) struct text list = {0};
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach(names, i, name)
+	{
+		text_appendf(&list, "%s%s", i ? ", " : "", json_string_value(name));
+	}
+	if (list.len)
+		fields_add(t, "Capabilities", TONE_PLAIN, "%s", list.data);
+}
+
 static void print_one(struct ctl *ctl, const json_t *doc)
 {
 	const json_t *m = doc, *reason = json_object_get(m, "reason");
@@ -96,6 +110,7 @@ static void print_one(struct ctl *ctl, const json_t *doc)
 		fields_add(&t, "Facet", TONE_PLAIN, "%s (not claimed)", json_text(m, "facet"));
 	if (*json_text(m, "abi"))
 		fields_add(&t, "ABI", TONE_PLAIN, "%s", json_text(m, "abi"));
+	print_capabilities(&t, json_object_get(m, "capabilities"));
 	if (json_decimal(m, "load_time") > 0)
 		fields_add(&t, "Load time", TONE_PLAIN, "%s",
 			   duration_text(json_decimal(m, "load_time"), time, sizeof(time)));

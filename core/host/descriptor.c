@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
 
+#include <prism/capability.h>
 #include <prism/names.h>
 
 #include "config/option.h"
@@ -178,4 +180,22 @@ int descriptor_read(const struct prism_module *module, const struct prism_note *
 	if (!r)
 		*ret = copy;
 	return r;
+}
+
+bool descriptor_says_capabilities(const struct prism_module *module)
+{
+	return module->capabilities && !(module->capabilities >> PRISM_CAPABILITIES);
+}
+
+const char *capability_name(unsigned int number, char buf[static CAPABILITY_NAME_MAX])
+{
+	char small[CAPABILITY_NAME_MAX - sizeof("CAP_") + 1];
+	size_t i;
+
+	prism_capability_name(number, small, sizeof(small));
+	memcpy(buf, "CAP_", 4);
+	for (i = 0; small[i]; i++)
+		buf[4 + i] = (char)toupper((unsigned char)small[i]);
+	buf[4 + i] = '\0';
+	return buf;
 }

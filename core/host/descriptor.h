@@ -3,6 +3,8 @@
 #ifndef HOST_DESCRIPTOR_H
 #define HOST_DESCRIPTOR_H
 
+#include <stdbool.h>
+
 #include <prism/module.h>
 
 #include "base/error.h"
@@ -18,5 +20,13 @@ int descriptor_read(const struct prism_module *module, const struct prism_note *
 
 struct prism_metric descriptor_metric(const struct prism_module *module, uint32_t i);
 struct prism_event_type descriptor_event(const struct prism_module *module, uint32_t i);
+
+/* False also if it names one that has no name here: what cannot be told is as good as not said. */
+bool descriptor_says_capabilities(const struct prism_module *module);
+
+#define CAPABILITY_NAME_MAX 32
+
+/* As <linux/capability.h> has it: "CAP_BPF". Returns buf. */
+const char *capability_name(unsigned int number, char buf[static CAPABILITY_NAME_MAX]);
 
 #endif

@@ -137,6 +137,15 @@ class Caps(e2e.TestCase):
             self.assertRegex(node.ctl("caps", check=0).stdout, r"CAP_NET_ADMIN +module net +packets and bytes")
             node.ctl("caps", "--systemd", "--kubernetes", check=2)
 
+    def test_of_one_module(self):
+        with Node(modules=["net"]) as node:
+            node.wait_module("net", "running")
+            of_net = sorted(c["name"] for c in json.loads(node.ctl("-o", "json", "caps", check=0).stdout)["capabilities"]
+                            if any(need["by"] == "module net" for need in c["needed_by"]))
+            shown = json.loads(node.ctl("-o", "json", "module", "show", "net", check=0).stdout)
+            self.assertEqual(sorted(shown["capabilities"]), of_net)
+            self.assertIn("CAP_NET_ADMIN", of_net)
+
     def test_module_that_does_not_say(self):
         """Built for ABI 1.0; what is behind its descriptor is not taken for an answer. The others are told all the same."""
         modules = os.path.join(e2e.BUILD, "tests", "loader", "modules")

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The admin server: views, HTTP, hostile clients, another configuration. */
+#include <linux/capability.h>
+
 #include "admin_fixture.h"
 
 /* ---- views ------------------------------------------------------------------------------------------------------ */
@@ -178,21 +180,23 @@ static void declared(void **state)
 		.events = events,
 		.n_events = 1,
 		.event_size = sizeof(events[0]),
+		.capabilities = PRISM_CAPABILITY(CAP_NET_ADMIN) | PRISM_CAPABILITY(CAP_BPF),
 	};
 	json_t *none = view_declared(NULL), *doc = view_declared(&module), *want;
 
 	(void)state;
-	want = json_pack("{s:[], s:[], s:[]}", "options", "metrics", "events");
+	want = json_pack("{s:[], s:[], s:[], s:[]}", "options", "metrics", "events", "capabilities");
 	assert_true(json_equal(none, want));
 	json_decref(want);
 	want = json_pack(
 		"{s:[{s:s, s:s, s:n, s:i, s:i, s:[], s:s, s:b, s:s}, {s:s, s:s, s:s, s:n, s:n, s:[s, s], s:s, s:b, "
-		"s:s}], s:[{s:s, s:s, s:s, s:[s]}], s:[{s:s, s:s}]}",
+		"s:s}], s:[{s:s, s:s, s:s, s:[s]}], s:[{s:s, s:s}], s:[s, s]}",
 		"options", "name", "size", "kind", "int", "default", "min", 1, "max", 9, "choices", "allowed", "1 to 9",
 		"required", 1, "help", "caf\xc3\xa9 \xef\xbf\xbd\"\n</script>", "name", "mode", "kind", "enum",
 		"default", "drop", "min", "max", "choices", "drop", "count", "allowed", "drop, count", "required", 0,
 		"help", "What to do.", "metrics", "name", "prism_x_total", "kind", "counter", "help", "Things.",
-		"labels", "reason", "events", "name", "exec", "help", "A program.");
+		"labels", "reason", "events", "name", "exec", "help", "A program.", "capabilities", "CAP_NET_ADMIN",
+		"CAP_BPF");
 	assert_non_null(want);
 	assert_true(json_equal(doc, want));
 	json_decref(want);

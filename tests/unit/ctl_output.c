@@ -310,11 +310,11 @@ static void event_as_a_line(void **state)
 
 static void module_with_its_options(void **state)
 {
-	json_t *module =
-		json_pack("{s:s, s:s, s:s, s:[{s:s, s:s, s:n, s:s, s:b, s:s}, {s:s, s:s, s:s, s:s, s:b, s:s}]}", "name",
-			  "opens", "version", "", "state", "running", "options", "name", "path", "kind", "string",
-			  "default", "allowed", "", "required", 1, "help", "Where.", "name", "max", "kind", "int",
-			  "default", "8", "allowed", "1 to 9", "required", 0, "help", "How many \033[2J.");
+	json_t *module = json_pack(
+		"{s:s, s:s, s:s, s:[{s:s, s:s, s:n, s:s, s:b, s:s}, {s:s, s:s, s:s, s:s, s:b, s:s}], s:[s, s]}", "name",
+		"opens", "version", "", "state", "running", "options", "name", "path", "kind", "string", "default",
+		"allowed", "", "required", 1, "help", "Where.", "name", "max", "kind", "int", "default", "8", "allowed",
+		"1 to 9", "required", 0, "help", "How many \033[2J.", "capabilities", "CAP_NET_ADMIN", "CAP_BPF");
 	struct ctl ctl = {0};
 	char *text = NULL;
 	size_t size;
@@ -325,6 +325,7 @@ static void module_with_its_options(void **state)
 	module_print(&ctl, module);
 	fclose(ctl.style.out);
 	assert_int_equal(strncmp(text, "Module:         opens\n", 22), 0);
+	assert_non_null(strstr(text, "\nCapabilities:   CAP_NET_ADMIN, CAP_BPF\n"));
 	assert_non_null(strstr(text, "\n\nOPTION  KIND    DEFAULT   ALLOWED  HELP\n"
 				     "path    string  required  -        Where.\n"
 				     "max     int     8         1 to 9   How many \\x1b[2J.\n"));
