@@ -24,8 +24,6 @@ enum {
 	EXIT_USAGE = 2,
 };
 
-#define SPARE_DESCRIPTORS 16
-
 struct daemon {
 	uv_loop_t loop;
 	struct agent agent;

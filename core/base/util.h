@@ -14,6 +14,9 @@
 #define NS_PER_SEC UINT64_C(1000000000)
 #define NS_PER_MS UINT64_C(1000000)
 
+/* What modules and samples never take of RLIMIT_NOFILE: files that are read, requests. */
+#define SPARE_DESCRIPTORS 16
+
 #define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
 
 /* `_cleanup_free_ char *p = NULL;` frees at the end of its scope; TAKE_PTR(p) hands it on. */

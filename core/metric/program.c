@@ -14,8 +14,6 @@
 #include "base/util.h"
 #include "metric/values.h"
 
-#define SPARE_DESCRIPTORS 24
-
 struct program {
 	struct program *next;
 	int fd;
