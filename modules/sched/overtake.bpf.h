@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * When a CPU looks again who is to run there, before the slice of the task that runs is over. Each CPU has a timer for
- * it: at the end of a grant (turn.bpf.h), and for wake-ups inside a class.
+ * it: at the end of a grant, when somebody is owed a turn for its age (both turn.bpf.h), and for wake-ups inside a
+ * class. It is set for the first of these, and then for the next.
  *
  * Of two tasks of a class, batch excepted, the one that wakes up takes the CPU from the one that runs if what this one
  * has left of its request would come after it in the queue: by GRANULE, as the one that wakes up counts it, and after
@@ -69,8 +70,8 @@ static __always_inline void count_overtake(u32 rank)
 		mine->class[rank].overtakes++;
 }
 
-/* The one that woke up is waiting still, and what runs here now is ahead of it. */
-static __always_inline bool overtaken(struct cpu *cpu, u32 llc, u32 rank, u64 now)
+/* The same for the one that woke up, if it is waiting still. */
+static __always_inline u64 overtaken_in(struct cpu *cpu, u32 llc, u32 rank, u64 now)
 {
 	struct queue *queue = queue_state(llc, rank);
 	bool waits;
@@ -78,11 +79,43 @@ static __always_inline bool overtaken(struct cpu *cpu, u32 llc, u32 rank, u64 no
 	u32 half;
 
 	if (!queue)
-		return 0;
+		return NEVER;
 	bpf_rcu_read_lock(); /* 6.12 takes this for part of init, which may sleep and sets the timer up */
 	waits = queue_first(queue, llc, rank, &half, &first);
 	bpf_rcu_read_unlock();
-	return waits && (s64)(first - cpu->overtaker) <= 0 && !overtake_in(cpu, rank, cpu->overtaker, now);
+	return waits && (s64)(first - cpu->overtaker) <= 0 ? overtake_in(cpu, rank, cpu->overtaker, now) : NEVER;
+}
+
+static __always_inline s64 later(s64 a, s64 b)
+{
+	return a > b ? a : b;
+}
+
+/* In how many ns somebody who waits is owed a turn on this CPU for its age; NEVER: nobody is old. Global, as above. */
+__noinline u64 age_in(u32 number, u64 now)
+{
+	const struct sched_config *set = config();
+	const struct cpu *cpu = cpu_state(number);
+	u32 llc = llc_of(number), rank;
+	u64 first = NEVER;
+
+	if (!cpu || !set)
+		return NEVER;
+	for (rank = 0; rank < SCHED_RANKS; rank++) {
+		struct queue *queue = queue_state(llc, rank);
+		s64 in;
+
+		if (!queue)
+			continue;
+		queue_turn_over(llc, rank, now);
+		if (!(*(volatile u32 *)&queue->waiting & 1u << queue_old(queue)))
+			continue;
+		in = later(queue->sealed_ns + patience(set) - now, cpu->next_turn_ns - now);
+		in = later(in, later(*(volatile u64 *)&cpu->protected_ns - now, 0));
+		if ((u64)in < first)
+			first = in;
+	}
+	return first;
 }
 
 static u32 first_waiting(u32 llc)
@@ -95,23 +128,44 @@ static u32 first_waiting(u32 llc)
 	return rank;
 }
 
+/* In how many ns the one that runs here has to go for a wake-up of its own class, or at the end of its grant. */
+static __always_inline u64 step_aside_in(struct cpu *cpu, u32 llc, u32 runs, u64 now)
+{
+	u64 protected = *(volatile u64 *)&cpu->protected_ns;
+	u32 waits = first_waiting(llc);
+
+	if (waits > runs)
+		return NEVER;
+	if (protected || waits < runs)
+		return (s64)(protected - now) > 0 ? protected - now : 0;
+	return overtaken_in(cpu, llc, runs, now);
+}
+
 static int look_again(void *map, u32 *at, struct timer *timer)
 {
 	struct cpu *cpu = cpu_state(*at);
-	u32 llc = llc_of(*at), waits = first_waiting(llc), runs;
+	u32 llc = llc_of(*at), runs;
+	u64 now = now_ns(), in, old;
 
 	if (!cpu)
 		return 0;
 	runs = *(volatile u32 *)&cpu->rank;
-	if (runs >= SCHED_RANKS || waits > runs)
+	if (runs >= SCHED_RANKS)
 		return 0;
-	if (waits == runs) {
-		if (!overtaken(cpu, llc, runs, now_ns()))
-			return 0;
+	in = step_aside_in(cpu, llc, runs, now);
+	if (!in && !*(volatile u64 *)&cpu->protected_ns && first_waiting(llc) == runs) {
 		cpu->claimed = runs;
 		count_overtake(runs);
 	}
-	scx_bpf_kick_cpu(*at, SCX_KICK_PREEMPT);
+	old = age_in(*at, now);
+	if (!in || !old)
+		scx_bpf_kick_cpu(*at, SCX_KICK_PREEMPT);
+	if (!in || old < in)
+		in = old; /* 0: then it is set when that turn has been given */
+	if (in && in != NEVER) {
+		cpu->look_ns = now + in;
+		bpf_timer_start(&timer->timer, in, 0);
+	}
 	return 0;
 }
 

@@ -56,7 +56,8 @@ __noinline u32 row_get(u32 identity, u64 label_hash)
 		return index;
 	row->identity = 0;
 	bpf_map_push_elem(&sched_free_rows, &index, 0);
-	return 0;
+	found = bpf_map_lookup_elem(&sched_row_index, &identity); /* another CPU was faster */
+	return found ? *found : 0;
 }
 
 static __always_inline struct sched_row *row_of(const struct task *task)

@@ -6,8 +6,8 @@
  * what the other holds then is older than all that comes (turn.bpf.h).
  *
  * `waiting` spares the kernel's look-up of a queue that is empty. The kernel inserts a task only after enqueue has
- * returned, so a look that finds nothing clears it only when nobody has begun an insert lately; should a CPU have been
- * held up for longer than that in between, the next look for those who are owed sets it right.
+ * returned, so a look that finds nothing clears it only when nobody has begun an insert into that half lately; should a
+ * CPU have been held up for longer than that in between, the next look for those who are owed sets it right.
  */
 #ifndef SCHED_QUEUE_BPF_H
 #define SCHED_QUEUE_BPF_H
@@ -31,8 +31,8 @@ static __always_inline void queue_push(struct task_struct *p, u32 llc, u32 rank,
 		return;
 	half = *(volatile u32 *)&queue->young & 1;
 	dsq_insert_vtime(p, queue_id(llc, rank, half), slice, tag, enq_flags);
-	if (now - queue->insert_ns > INSERT_TIME / 8)
-		*(volatile u64 *)&queue->insert_ns = now;
+	if (now - queue->insert_ns[half] > INSERT_TIME / 8)
+		*(volatile u64 *)&queue->insert_ns[half] = now;
 	if (!(*(volatile u32 *)&queue->waiting & 1u << half))
 		__sync_fetch_and_or(&queue->waiting, 1u << half);
 }
@@ -51,16 +51,51 @@ static __always_inline void queue_sync(struct queue *queue, u64 id, u32 half)
 		__sync_fetch_and_or(&queue->waiting, 1u << half);
 }
 
+/* A look found nothing in this half: it is noted as empty, unless an insert may be under way. */
+static __always_inline void queue_is_empty(struct queue *queue, u64 id, u32 half, u64 now)
+{
+	if ((s64)(now - *(volatile u64 *)&queue->insert_ns[half & 1] - INSERT_TIME) < 0)
+		return;
+	__sync_fetch_and_and(&queue->waiting, ~(1u << half));
+	queue_sync(queue, id, half);
+}
+
 static __always_inline bool queue_move(struct queue *queue, u32 llc, u32 rank, u32 half, u64 now)
 {
 	u64 id = queue_id(llc, rank, half);
 
 	if (dsq_move_to_local(id))
 		return 1;
-	if ((s64)(now - *(volatile u64 *)&queue->insert_ns - INSERT_TIME) < 0)
+	queue_is_empty(queue, id, half, now);
+	return 0;
+}
+
+/* The half that takes no more: what is in it is older than all in the other one. */
+static __always_inline u32 queue_old(const struct queue *queue)
+{
+	return !(*(volatile u32 *)&queue->young & 1);
+}
+
+/* Seals the young half if the old one is empty. Global, so that the verifier looks once. */
+__noinline int queue_turn_over(u32 llc, u32 rank, u64 now)
+{
+	struct queue *queue = queue_state(llc, rank);
+	u32 young, old;
+
+	if (!queue)
 		return 0;
-	__sync_fetch_and_and(&queue->waiting, ~(1u << half));
-	queue_sync(queue, id, half);
+	young = *(volatile u32 *)&queue->young & 1;
+	old = !young;
+	queue_sync(queue, queue_id(llc, rank, 0), 0);
+	queue_sync(queue, queue_id(llc, rank, 1), 1);
+	if (queue->waiting & 1u << old && scx_bpf_dsq_nr_queued(queue_id(llc, rank, old)) <= 0)
+		queue_is_empty(queue, queue_id(llc, rank, old), old, now);
+	if (queue->waiting & 1u << old || !(queue->waiting & 1u << young))
+		return 0;
+	if (__sync_val_compare_and_swap(&queue->young, young, old) != young)
+		return 0;
+	queue->sealed_ns = now;
+	queue->sealed = scx_bpf_dsq_nr_queued(queue_id(llc, rank, young));
 	return 0;
 }
 
@@ -98,6 +133,25 @@ static __always_inline bool queue_pop(u32 llc, u32 rank, u64 now)
 	if (queue_move(queue, llc, rank, half, now))
 		return 1;
 	return waiting == 3 && queue_move(queue, llc, rank, !half, now);
+}
+
+/* Nothing was found: are there tasks of whom nothing was noted, as the insert took longer than it ever should? */
+__noinline int queue_look_twice(u32 llc, u64 now)
+{
+	u32 i;
+
+#pragma clang loop unroll(disable)
+	for (i = 0; i < 2 * SCHED_RANKS; i++) {
+		u32 rank = i / 2, half = i & 1;
+		struct queue *queue = queue_state(llc, rank);
+
+		if (!queue || now - queue->insert_ns[half] > 100 * INSERT_TIME)
+			continue;
+		queue_sync(queue, queue_id(llc, rank, half), half);
+		if (queue_pop(llc, rank, now))
+			return 1;
+	}
+	return 0;
 }
 
 #endif

@@ -31,7 +31,8 @@ static __always_inline u64 slice_of(struct task_struct *p, const struct task *ta
 	if (weight == WEIGHT_ONE || !task->flow)
 		return slice;
 	weight = weight < WEIGHT_ONE / 4 ? WEIGHT_ONE / 4 : weight > 4 * WEIGHT_ONE ? 4 * WEIGHT_ONE : weight;
-	return slice * weight / WEIGHT_ONE;
+	slice = slice * weight / WEIGHT_ONE;
+	return slice < config->max_wait_ns / 2 ? slice : config->max_wait_ns / 2;
 }
 
 /* A new request: tag and slice. The flow is charged for what the task usually uses of it. */
@@ -43,6 +44,7 @@ static __always_inline void request(struct task_struct *p, struct task *task, u6
 
 	flow_refresh(flow, p, task, now);
 	task->slice_ns = slice_of(p, task, config);
+	task->until_ns = 0;
 	task->charged_ns = ns < task->slice_ns ? ns : task->slice_ns;
 	task->tag = flow_request(flow, task->rank, task->charged_ns, task->slice_ns / 2);
 }
@@ -61,18 +63,24 @@ static __always_inline void run_at(struct task_struct *p, struct task *task, u64
 		mine->direct++;
 }
 
-/* The waker is about to sleep and leaves the rest of its slice to p. */
-static __always_inline bool hand_over(struct task_struct *p, struct task *task, struct cpu *cpu, u64 now)
+/*
+ * The waker is about to sleep and leaves the rest of its slice to p: not later than the slice ends, however long the
+ * waker goes on, and not past those who come before both. What wakes up in an interrupt has whoever was interrupted for
+ * a waker, so one of another class leaves nothing to it.
+ */
+static __always_inline bool hand_over(struct task_struct *p, struct task *task, struct cpu *cpu, u32 number, u64 now)
 {
 	struct sched_stats *mine = stats();
 	u64 until = cpu->until_ns;
 
-	if (cpu->rank < task->rank || cpu->rank >= SCHED_NONE || cpu->claimed < SCHED_NONE ||
-	    (s64)(until - now - HANDOVER_MIN) < 0 || scx_bpf_dsq_nr_queued(SCX_DSQ_LOCAL))
+	if (cpu->rank != task->rank || cpu->claimed < SCHED_NONE || (s64)(until - now - HANDOVER_MIN) < 0 ||
+	    (s64)(now - cpu->next_turn_ns) >= 0 || first_waiting(llc_of(number)) < task->rank ||
+	    scx_bpf_dsq_nr_queued(SCX_DSQ_LOCAL))
 		return 0;
 	task->ready_ns = now;
 	task->charged_ns = 0;
 	task->slice_ns = until - now;
+	task->until_ns = until;
 	task->tag = sched_clock[task->rank < SCHED_RANKS ? task->rank : 0].now;
 	dsq_insert(p, SCX_DSQ_LOCAL, task->slice_ns, 0);
 	if (mine)
@@ -110,7 +118,7 @@ s32 BPF_PROG(sched_select_cpu, struct task_struct *p, s32 prev, u64 wake_flags)
 	if (!task || !set || !cpu)
 		return prev;
 	now = now_ns();
-	if (wake_flags & SCX_WAKE_SYNC && may_run_on(p, here) && hand_over(p, task, cpu, now))
+	if (wake_flags & SCX_WAKE_SYNC && may_run_on(p, here) && hand_over(p, task, cpu, here, now))
 		return here;
 	idle = claim_idle(p, here, prev);
 	if (idle >= 0) {
@@ -153,6 +161,7 @@ void BPF_PROG(sched_enqueue, struct task_struct *p, u64 enq_flags)
 	struct sched_stats *mine = stats();
 	u64 now = now_ns();
 	u32 llc = llc_of(number);
+	bool patient;
 
 	if (!task || !set) {
 		if (mine)
@@ -164,9 +173,11 @@ void BPF_PROG(sched_enqueue, struct task_struct *p, u64 enq_flags)
 		run_at(p, task, now, enq_flags | SCX_ENQ_PREEMPT, set);
 		return;
 	}
-	task->ready_ns = now;
-	if (!(enq_flags & SCX_ENQ_WAKEUP))
-		task->patient = 0;
+	if (enq_flags & SCX_ENQ_WAKEUP || !task->ready_ns)
+		task->ready_ns = now; /* one that waits already goes on waiting */
+	patient = enq_flags & SCX_ENQ_WAKEUP && task->patient;
+	task->patient = 0; /* of this wake-up: the next one may come without select_cpu */
+	task->until_ns = 0;
 	if (mine && (!task->row || !task->cgroup))
 		mine->unplaced++;
 	if (enq_flags & SCX_ENQ_WAKEUP || !task->slice_ns)
@@ -179,7 +190,7 @@ void BPF_PROG(sched_enqueue, struct task_struct *p, u64 enq_flags)
 			return;
 		}
 	}
-	if (enq_flags & SCX_ENQ_WAKEUP && !task->patient)
+	if (enq_flags & SCX_ENQ_WAKEUP && !patient)
 		interrupt_one(p, task, number, now, set->flags & SCHED_F_PREEMPT);
 }
 
@@ -211,6 +222,7 @@ static __always_inline void keep(struct task_struct *prev, struct task *task, st
 	task_set_slice(prev, task->slice_ns);
 	cpu->until_ns = now + task->slice_ns;
 	cpu->claimed = SCHED_NONE;
+	cpu->protected_ns = 0;
 	overtake_begin(cpu, task);
 }
 
@@ -286,6 +298,8 @@ void BPF_PROG(sched_dispatch, s32 number, struct task_struct *prev)
 	}
 	if (task)
 		keep(prev, task, cpu, now, set);
+	else
+		queue_look_twice(llc, now);
 }
 
 static __always_inline void ask_speed(struct cpu *cpu, u32 number, u32 rank, u64 now)
@@ -310,6 +324,17 @@ static __always_inline void ask_speed(struct cpu *cpu, u32 number, u32 rank, u64
 	cpu->speed = speed;
 }
 
+/* The end of its slice, or what was left of the one that it has been handed. */
+static __always_inline void run_until(struct task_struct *p, struct task *task, struct cpu *cpu, u64 now)
+{
+	if (task->until_ns) {
+		task->slice_ns = (s64)(task->until_ns - now) > 0 ? task->until_ns - now : 1;
+		task_set_slice(p, task->slice_ns);
+		task->until_ns = 0;
+	}
+	cpu->until_ns = now + task->slice_ns;
+}
+
 /* This and stopping are also called from another CPU, when a task that runs gets other CPUs, class or cgroup. */
 SEC("struct_ops/running")
 void BPF_PROG(sched_running, struct task_struct *p)
@@ -318,6 +343,7 @@ void BPF_PROG(sched_running, struct task_struct *p)
 	const struct sched_config *set = config();
 	struct cpu *cpu = cpu_state(number);
 	struct task *task = task_state(p);
+	u32 aged;
 	u64 now;
 
 	if (!set || !cpu)
@@ -337,14 +363,17 @@ void BPF_PROG(sched_running, struct task_struct *p)
 	}
 	if (set->flags & SCHED_F_CPUFREQ)
 		ask_speed(cpu, number, rank, now);
+	aged = cpu->aged;
+	cpu->aged = 0;
 	if (!task)
 		return;
-	cpu->until_ns = now + task->slice_ns;
+	run_until(p, task, cpu, now);
 	cpu->soon_ns = now + (task->usual_ns > task->run_ns ? task->usual_ns - task->run_ns : 0);
 	overtake_begin(cpu, task);
-	if ((s64)(task->tag - sched_clock[rank].now) > 0)
+	if (!aged && (s64)(task->tag - sched_clock[rank].now) > 0)
 		sched_clock[rank].now = task->tag;
 	account_wait(task, now, set);
+	task->ready_ns = 0;
 }
 
 SEC("struct_ops/stopping")
@@ -376,7 +405,7 @@ void BPF_PROG(sched_stopping, struct task_struct *p, bool runnable)
 		if (row)
 			__sync_fetch_and_add(&row->preempted, 1);
 	}
-	task->ready_ns = now;
+	task->ready_ns = runnable ? now : 0;
 }
 
 /* Others first: what is left of the slice is given away, and charged. */
@@ -397,11 +426,12 @@ bool BPF_PROG(sched_yield, struct task_struct *from, struct task_struct *to)
 SEC("struct_ops/cpu_release")
 void BPF_PROG(sched_cpu_release, s32 cpu, struct scx_cpu_release_args *args)
 {
+	s32 waiting = scx_bpf_dsq_nr_queued(SCX_DSQ_LOCAL);
 	struct sched_stats *mine = stats();
 
 	reenqueue_local();
-	if (mine)
-		mine->reenqueued++;
+	if (mine && waiting > 0)
+		mine->reenqueued += waiting;
 }
 
 /* ---- tasks, cgroups and CPUs come and go ------------------------------------------------------------------------- */
@@ -411,6 +441,16 @@ s32 BPF_PROG(sched_init_task, struct task_struct *p, struct scx_init_task_args *
 {
 	bpf_task_storage_get(&sched_tasks, p, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	return 0; /* without memory now it is tried again at its first request */
+}
+
+/* To a higher scheduling class: that it waits for nothing here. */
+SEC("struct_ops/disable")
+void BPF_PROG(sched_disable, struct task_struct *p)
+{
+	struct task *task = task_state(p);
+
+	if (task)
+		task->ready_ns = 0;
 }
 
 SEC("struct_ops/exit_task")
@@ -575,6 +615,7 @@ struct sched_ext_ops sched_ops = {
 	.stopping = (void *)sched_stopping,
 	.yield = (void *)sched_yield,
 	.init_task = (void *)sched_init_task,
+	.disable = (void *)sched_disable,
 	.exit_task = (void *)sched_exit_task,
 	.cpu_release = (void *)sched_cpu_release,
 	.cpu_online = (void *)sched_cpu_online,

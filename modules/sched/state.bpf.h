@@ -51,6 +51,7 @@ struct task {
 	u64 ready_ns;   /* runnable and not running since */
 	u64 tag;        /* of what is left of its present request: the key in the queue */
 	u64 slice_ns;   /* of its present request: what is left of it */
+	u64 until_ns;   /* it was handed over and may run until then; 0: for slice_ns */
 	u64 charged_ns; /* of its present request: what the flow has been charged for and was not used yet */
 	u64 run_ns;     /* since it last slept or got a new slice */
 	u64 usual_ns;   /* how much that gets, on average */
@@ -83,6 +84,7 @@ struct cpu {
 	u64 overtaker;         /* bar of a wake-up that waits until this task has got there (overtake.bpf.h) */
 	u64 look_ns;           /* when its timer is due */
 	u64 granted_ns;        /* for how long to protect what runs next */
+	u32 aged;              /* which is owed that for its age, whatever its tag */
 	u64 used[SCHED_RANKS]; /* CPU time divided by the class's share */
 	u64 next_turn_ns;      /* when to look for those who are owed for their age */
 	u32 turn_rank;         /* of whom to look first */
@@ -117,11 +119,11 @@ static __always_inline u32 llc_of(u32 cpu)
 /* ---- queues: of each class, for the CPUs of one last-level cache (queue.bpf.h) ----------------------------------- */
 
 struct queue {
-	u32 young;     /* 0 or 1: which of its two kernel queues takes new tasks */
-	u32 waiting;   /* bit 0, 1: that kernel queue may have tasks */
-	u64 insert_ns; /* when one was begun last */
-	u64 sealed_ns; /* since when the old one takes none any more */
-	u32 sealed;    /* tasks it had then */
+	u32 young;        /* 0 or 1: which of its two kernel queues takes new tasks */
+	u32 waiting;      /* bit 0, 1: that kernel queue may have tasks */
+	u64 insert_ns[2]; /* when one was begun last, of each */
+	u64 sealed_ns;    /* since when the old one takes none any more */
+	u32 sealed;       /* tasks it had then */
 } __attribute__((aligned(64)));
 
 struct {
@@ -218,6 +220,12 @@ static const u32 sched_zero = 0;
 static __always_inline const struct sched_config *config(void)
 {
 	return bpf_map_lookup_elem(&sched_config, &sched_zero);
+}
+
+/* How long a task may wait until it is owed a turn for its age (turn.bpf.h). */
+static __always_inline u64 patience(const struct sched_config *config)
+{
+	return config->max_wait_ns / 5;
 }
 
 static __always_inline struct sched_stats *stats(void)

@@ -7,13 +7,14 @@
  * smallest tag runs.
  *
  * Age: tags alone bound no wait: a flow of weight 1 beside one of weight 127 waits for as long as there are others. So
- * each CPU looks now and then into the old half of the queues (queue.bpf.h), of all classes in turn. When it has been
- * sealed for `patience` (a fifth of max_wait), a grant goes to its first task, and so on, so often that it is empty
- * after another fifth: at max_wait / 5 / (1 + tasks a CPU), but at most an eighth of the time. A task comes to the
- * young half at the latest when the other one is sealed, so it waits for two such rounds at the worst: 4/5 of max_wait,
- * the rest is for grants that are under way and for what the CPUs do besides. It holds while there are no more tasks of
- * ours a CPU than max_wait / 5 / (8 * GRANT_MIN); counted as a violation otherwise. Should a round last longer, because
- * what waits may run on few of the CPUs only, these ones serve as often as they may.
+ * each CPU looks now and then into the old half of the queues (queue.bpf.h), of all classes in turn; by its timer, as a
+ * slice may be longer than that. When it has been sealed for `patience` (a fifth of max_wait), a grant goes to its first
+ * task, and so on, so often that it is empty after another fifth: at max_wait / 5 / (1 + tasks a CPU), but at most an
+ * eighth of the time; what it wants beyond the grant it gets in the order of the tags. A task comes to the young half at
+ * the latest when the other one is sealed, so it waits for two such rounds at the worst: 4/5 of max_wait, the rest is
+ * for grants that are under way and for what the CPUs do besides. It holds while there are no more tasks of ours a CPU
+ * than max_wait / 5 / (8 * GRANT_MIN); counted as a violation otherwise. Should a round last longer, because what waits
+ * may run on few of the CPUs only, these ones serve as often as they may.
  */
 #ifndef SCHED_TURN_BPF_H
 #define SCHED_TURN_BPF_H
@@ -36,22 +37,9 @@ static __always_inline void grant(struct cpu *cpu, u32 number, u64 ns, u64 now)
 static __always_inline u64 turn_period(const struct sched_config *config, u32 llc, u64 tasks, bool overdue)
 {
 	u64 cpus = sched_llc_cpus[llc & (SCHED_LLCS_MAX - 1)] ?: 1;
-	u64 period = config->max_wait_ns / 5 / (1 + (tasks + cpus - 1) / cpus);
+	u64 period = patience(config) / (1 + (tasks + cpus - 1) / cpus);
 
 	return period > GRANT_SHARE * GRANT_MIN && !overdue ? period : GRANT_SHARE * GRANT_MIN;
-}
-
-/* Seals the young half if the old one is empty. */
-static __always_inline void queue_turn_over(struct queue *queue, u32 llc, u32 rank, u64 now)
-{
-	u32 young = queue->young & 1;
-
-	if (queue->waiting & 1u << !young || !(queue->waiting & 1u << young))
-		return;
-	if (__sync_val_compare_and_swap(&queue->young, young, !young) != young)
-		return;
-	queue->sealed_ns = now;
-	queue->sealed = scx_bpf_dsq_nr_queued(queue_id(llc, rank, young));
 }
 
 /* Moves a task here that is owed a turn because of its age. */
@@ -60,7 +48,7 @@ static __noinline bool turn_by_age(struct cpu *cpu, u32 number, u64 now, const s
 	u32 llc = llc_of(number), i;
 	bool served = 0, overdue = 0;
 	u64 tasks = 0;
-	u64 period;
+	u64 period, in;
 
 	if (!cpu || !config)
 		return 0;
@@ -72,24 +60,26 @@ static __noinline bool turn_by_age(struct cpu *cpu, u32 number, u64 now, const s
 
 		if (!queue)
 			continue;
-		queue_sync(queue, queue_id(llc, rank, 0), 0);
-		queue_sync(queue, queue_id(llc, rank, 1), 1);
-		queue_turn_over(queue, llc, rank, now);
-		old = !(queue->young & 1);
+		queue_turn_over(llc, rank, now);
+		old = queue_old(queue);
 		if (!(queue->waiting & 1u << old))
 			continue;
 		tasks += queue->sealed;
-		if (!served && (s64)(now - queue->sealed_ns - config->max_wait_ns / 5) > 0) {
+		if (!served && (s64)(now - queue->sealed_ns - patience(config)) >= 0) {
 			served = queue_move(queue, llc, rank, old, now);
-			overdue = served && (s64)(now - queue->sealed_ns - 2 * config->max_wait_ns / 5) > 0;
+			overdue = served && (s64)(now - queue->sealed_ns - 2 * patience(config)) > 0;
 		}
 	}
 	period = turn_period(config, llc, tasks, overdue);
 	cpu->next_turn_ns = now + period;
 	if (served) {
 		period /= GRANT_SHARE;
+		cpu->aged = 1;
 		grant(cpu, number, period < config->grant_ns ? period : config->grant_ns, now);
 	}
+	in = age_in(number, now);
+	if (in != NEVER)
+		look_again_in(cpu, number, in, now);
 	return served;
 }
 

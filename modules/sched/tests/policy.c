@@ -18,7 +18,7 @@
 #include "scx.h"
 #include "sched.skel.h"
 
-#define HOGS_MAX 64
+#define HOGS_MAX 256
 #define TALKERS_MAX 4
 
 static struct policy policy_;
@@ -163,15 +163,19 @@ int policy_down(void **state)
 
 void policy_in_force(const struct policy *policy)
 {
+	bool enabled = scx_enabled("prism");
+	time_t end = time(NULL) + 60;
 	struct sched_exit record;
 	__u32 zero = 0;
 
-	if (!scx_enabled("prism"))
-		scx_await_disabled(); /* then it is known why */
-	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(policy->skel->maps.sched_exit), &zero, &record), 0);
-	if (record.kind)
-		fail_msg("ejected: %s: %s", record.reason, record.message);
-	assert_true(scx_enabled("prism"));
+	/* Why, is known a moment after it is disabled. */
+	do {
+		assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(policy->skel->maps.sched_exit), &zero, &record), 0);
+		if (record.kind)
+			fail_msg("ejected: %s: %s", record.reason, record.message);
+		sched_yield();
+	} while (!enabled && time(NULL) <= end);
+	assert_true(enabled);
 }
 
 uint64_t policy_cgroup(struct policy *policy, const char *path, unsigned int cpu_weight)
@@ -329,20 +333,30 @@ void pin_to(pid_t pid, int cpu)
 	assert_int_equal(sched_setaffinity(pid, sizeof(set), &set), 0);
 }
 
+pid_t child_start(struct policy *policy, const char *cgroup)
+{
+	pid_t pid;
+
+	assert_true(n_hogs < HOGS_MAX);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid)
+		hogs[n_hogs++] = pid;
+	else
+		join(policy, cgroup);
+	return pid;
+}
+
 pid_t hog_start(struct policy *policy, const char *cgroup, int cpu)
 {
-	pid_t pid = fork();
+	pid_t pid = child_start(policy, cgroup);
 
-	assert_true(pid >= 0 && n_hogs < HOGS_MAX);
-	if (!pid) {
-		join(policy, cgroup);
-		if (cpu >= 0)
-			pin_to(0, cpu);
-		for (volatile unsigned long turns = 0;; turns++)
-			;
-	}
-	hogs[n_hogs++] = pid;
-	return pid;
+	if (pid)
+		return pid;
+	if (cpu >= 0)
+		pin_to(0, cpu);
+	for (volatile unsigned long turns = 0;; turns++)
+		;
 }
 
 void hogs_end(void)

@@ -52,6 +52,8 @@ void talker_wake(struct talker *talker);
 void talker_end(struct talker *talker);
 void talker_move(struct policy *policy, struct talker *talker, const char *cgroup);
 
+/* A process in this cgroup: 0 in the child, as of fork(). It ends with hogs_end(). */
+pid_t child_start(struct policy *policy, const char *cgroup);
 /* A process that computes for as long as it lives; cpu < 0: wherever. */
 pid_t hog_start(struct policy *policy, const char *cgroup, int cpu);
 void hogs_end(void);

@@ -5,6 +5,7 @@
 
 #include <bpf/bpf.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "sched.skel.h"
 #include "scx.h"
@@ -174,8 +175,8 @@ static void tasks_buy_no_share(void **state)
 	policy_in_force(policy);
 }
 
-/* As many batch tasks a CPU as the bound is stated for, some of them with next to no weight, and critical ones that
- * never sleep. The bound is wide: here it is whether there is one, however slow the machine is.
+/* Batch tasks, some of them with next to no weight, and critical ones that never sleep. The bound is wide: here it is
+ * whether there is one, however slow the machine is; what it says is tested by test_bound.c.
  */
 static void everybody_runs(void **state)
 {
@@ -213,6 +214,37 @@ static void everybody_runs(void **state)
 	policy_in_force(policy);
 }
 
+/* What wakes it up says that it is about to sleep, and goes on: the CPU is critical's all the same. */
+static void a_lower_class_hands_nothing_over(void **state)
+{
+	struct policy *policy = *state;
+	struct sched_stats stats;
+	struct talker talker;
+	int ready[2];
+	char c;
+
+	policy_publish(policy, policy_cgroup(policy, "one", 100), WAKES_UP, PRISM_CLASS_CRITICAL, 64);
+	policy_publish(policy, policy_cgroup(policy, "two", 100), COMPUTES, PRISM_CLASS_BATCH, 64);
+	for (int cpu = 1; cpu < policy->cpus; cpu++)
+		hog_start(policy, "two", cpu);
+	talker_start(policy, "one", &talker);
+	assert_int_equal(pipe(ready), 0);
+	if (!child_start(policy, "two")) {
+		pin_to(0, 0);
+		pin_to(talker.pid, 0);
+		for (int i = 0; i < WAKES; i++)
+			talker_wake(&talker); /* by a pipe: with the hint */
+		(void)!write(ready[1], "x", 1);
+		for (;;)
+			pause();
+	}
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	policy_stats(policy, &stats);
+	assert_true(stats.class[SCHED_CRITICAL].preemptions >= WAKES / 2);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 static int hear(void *arg, void *data, size_t size)
 {
 	assert_int_equal(size, sizeof(struct sched_event));
@@ -247,6 +279,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(only_the_class_lets_it_preempt, policy_up, policy_down),
 		cmocka_unit_test_setup_teardown(no_cpu_that_it_may_not_use_is_interrupted, policy_up, policy_down),
 		cmocka_unit_test_setup_teardown(preemption_can_be_turned_off, policy_up, policy_down),
+		cmocka_unit_test_setup_teardown(a_lower_class_hands_nothing_over, policy_up, policy_down),
 		cmocka_unit_test_setup_teardown(weight_of_the_identity, policy_up, policy_down),
 		cmocka_unit_test_setup_teardown(weight_of_the_cgroup, policy_up, policy_down),
 		cmocka_unit_test_setup_teardown(tasks_buy_no_share, policy_up, policy_down),
