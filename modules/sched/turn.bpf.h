@@ -8,13 +8,13 @@
  *
  * Age: tags alone bound no wait: a flow of weight 1 beside one of weight 127 waits for as long as there are others. So
  * each CPU looks now and then into the old half of the queues (queue.bpf.h), of all classes in turn; by its timer, as a
- * slice may be longer than that. When it has been sealed for `patience` (a fifth of max_wait), a grant goes to its first
- * task, and so on, so often that it is empty after another fifth: at max_wait / 5 / (1 + tasks a CPU), but at most an
- * eighth of the time; what it wants beyond the grant it gets in the order of the tags. A task comes to the young half at
- * the latest when the other one is sealed, so it waits for two such rounds at the worst: 4/5 of max_wait, the rest is
- * for grants that are under way and for what the CPUs do besides. It holds while there are no more tasks of ours a CPU
- * than max_wait / 5 / (8 * GRANT_MIN); counted as a violation otherwise. Should a round last longer, because what waits
- * may run on few of the CPUs only, these ones serve as often as they may.
+ * slice may be longer than that. When it has been sealed for `patience` (a fifth of max_wait), a grant goes to its
+ * first task, and so on, so often that it is empty after another fifth: at max_wait / 5 / (1 + tasks a CPU), but at
+ * most an eighth of the time; what it wants beyond the grant it gets in the order of the tags. A task comes to the
+ * young half at the latest when the other one is sealed, so it waits for two such rounds at the worst: 4/5 of max_wait,
+ * the rest is for grants that are under way and for what the CPUs do besides. It holds while there are no more tasks of
+ * ours a CPU than max_wait / 5 / (8 * GRANT_MIN); counted as a violation otherwise. Should a round last longer, because
+ * what waits may run on few of the CPUs only, these ones serve as often as they may.
  */
 #ifndef SCHED_TURN_BPF_H
 #define SCHED_TURN_BPF_H
