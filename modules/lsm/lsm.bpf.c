@@ -175,16 +175,17 @@ int BPF_PROG(lsm_rename, struct path___lsm *from, struct dentry___lsm *old, stru
  */
 
 static __always_inline int judge_address(struct lsm_call *call, const void *sockaddr, const struct socket___lsm *sock,
-					 __u16 unspec_is)
+					 const enum lsm_site site)
 {
+	const struct sock___lsm *sk = sock->sk;
 	struct lsm_address address;
 	struct lsm_subject subject = {.address = &address};
 	struct lsm_verdict verdict = {};
 	struct lsm_traits traits = {};
 	struct lsm_key key;
 
-	if (!read_address(&address, sockaddr, unspec_is) || address.family == AF_UNSPEC)
-		return 0; /* the kernel cannot read it either; a connection is dissolved */
+	if (!sk || !read_address(&address, sockaddr, sk, site))
+		return 0;
 	traits.port = address.port;
 	traits.has_port = (address.family == AF_INET || address.family == AF_INET6) && sock->type != SOCK_RAW;
 	if (!call->mark) {
@@ -203,15 +204,9 @@ int BPF_PROG(lsm_connect, struct socket___lsm *sock, void *sockaddr, int size)
 {
 	struct lsm_call call = {};
 
-	return policed(&call, LSM_CONNECT, LSM_SITE_CONNECT) ? judge_address(&call, sockaddr, sock, AF_UNSPEC) : 0;
-}
-
-/* IPv4 takes AF_UNSPEC for AF_INET here, and so do raw IPv6 sockets for AF_INET6. */
-static __always_inline __u16 family_of(const struct socket___lsm *sock)
-{
-	const struct sock___lsm *sk = sock->sk;
-
-	return sk ? sk->__sk_common.skc_family : AF_UNSPEC;
+	if (!policed(&call, LSM_CONNECT, LSM_SITE_CONNECT))
+		return 0;
+	return judge_address(&call, sockaddr, sock, LSM_SITE_CONNECT);
 }
 
 SEC("lsm/socket_bind")
@@ -219,7 +214,7 @@ int BPF_PROG(lsm_bind, struct socket___lsm *sock, void *sockaddr, int size)
 {
 	struct lsm_call call = {};
 
-	return policed(&call, LSM_BIND, LSM_SITE_BIND) ? judge_address(&call, sockaddr, sock, family_of(sock)) : 0;
+	return policed(&call, LSM_BIND, LSM_SITE_BIND) ? judge_address(&call, sockaddr, sock, LSM_SITE_BIND) : 0;
 }
 
 /*
@@ -230,15 +225,14 @@ SEC("lsm/socket_sendmsg")
 int BPF_PROG(lsm_send, struct socket___lsm *sock, struct msghdr___lsm *msg, int size)
 {
 	struct lsm_call call = {};
+	const struct sock___lsm *sk = sock->sk;
 	const void *name = msg->msg_name;
-	__u16 family;
 
-	if (!name || msg->msg_namelen <= 0)
+	if (!sk || !name || msg->msg_namelen <= 0)
 		return 0;
-	family = family_of(sock);
-	if (family == AF_NETLINK || (sock->type == SOCK_STREAM && !(msg->msg_flags & MSG_FASTOPEN)))
+	if (family_of(sk) == AF_NETLINK || (sock->type == SOCK_STREAM && !(msg->msg_flags & MSG_FASTOPEN)))
 		return 0;
-	return policed(&call, LSM_CONNECT, LSM_SITE_SEND) ? judge_address(&call, name, sock, family) : 0;
+	return policed(&call, LSM_CONNECT, LSM_SITE_SEND) ? judge_address(&call, name, sock, LSM_SITE_SEND) : 0;
 }
 
 /* ---- capabilities, in whichever user namespace they are asked for --------------------------------------------------

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Socket addresses as keys. */
+/* Socket addresses as keys: what the kernel takes an address for, which the caller's bytes alone do not say. */
 #ifndef LSM_NET_BPF_H
 #define LSM_NET_BPF_H
 
@@ -11,36 +11,82 @@
 struct lsm_sockaddr {
 	__u16 family;
 	__u16 port;
-	__u8 ipv4[4]; /* sin6_flowinfo in IPv6 */
-	__u8 ipv6[16];
+	__be32 ipv4; /* sin6_flowinfo in IPv6 */
+	__be32 ipv6[4];
 	__u32 scope;
 };
 
-static __always_inline _Bool is_mapped(const __u8 ipv6[16])
+static __always_inline _Bool is_mapped(const __be32 ipv6[4])
 {
-	const __u32 *words = (const __u32 *)ipv6;
+	return !ipv6[0] && !ipv6[1] && ipv6[2] == bpf_htonl(0xffff);
+}
 
-	return !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
+static __always_inline __u16 family_of(const struct sock___lsm *sk)
+{
+	return sk->__sk_common.skc_family;
+}
+
+/*
+ * Of a socket of the family `own` that is given an address which says that it is of `given`. Most families do not look
+ * at that, and take it for one of theirs.
+ */
+static __always_inline __u16 family_meant(__u16 own, __u16 given)
+{
+	if (own == AF_INET6)
+		return given == AF_INET ? AF_INET : AF_INET6;
+	if (own == AF_SMC)
+		return given == AF_INET6 ? AF_INET6 : AF_INET;
+	return own;
+}
+
+/* connect() with an address of no family. */
+static __always_inline _Bool dissolves(__u16 own, __u16 given)
+{
+	if (given != AF_UNSPEC)
+		return 0;
+	switch (own) {
+	case AF_INET:
+	case AF_INET6:
+	case AF_SMC:
+	case AF_UNIX:
+	case AF_NETLINK:
+	case AF_TIPC:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
+/* from: what the caller wrote there, changed into the address that is meant. */
+static __always_inline void resolve(struct lsm_sockaddr *from)
+{
+	if (from->family == AF_INET6 && is_mapped(from->ipv6)) {
+		from->family = AF_INET;
+		from->ipv4 = from->ipv6[3];
+	}
 }
 
 /*
  * sockaddr: in kernel memory. The address that the call is about, whatever form it comes in: an IPv4 address mapped
- * into IPv6 is the IPv4 one. False if it cannot be read.
+ * into IPv6 is the IPv4 one. False if there is none: it cannot be read, by the kernel neither, or the call is to
+ * dissolve a connection.
  */
-static __always_inline _Bool read_address(struct lsm_address *to, const void *sockaddr, __u16 unspec_is)
+static __always_inline _Bool read_address(struct lsm_address *to, const void *sockaddr, const struct sock___lsm *sk,
+					  const enum lsm_site site)
 {
+	const __u16 own = family_of(sk);
 	struct lsm_sockaddr from;
 
 	if (bpf_probe_read_kernel(&from, sizeof(from), sockaddr))
 		return 0;
+	if (site == LSM_SITE_CONNECT && dissolves(own, from.family))
+		return 0;
+	from.family = family_meant(own, from.family);
+	resolve(&from);
 	__builtin_memset(to, 0, sizeof(*to));
-	to->family = from.family ? from.family : unspec_is;
-	if (to->family == AF_INET6 && is_mapped(from.ipv6)) {
-		to->family = AF_INET;
-		__builtin_memcpy(from.ipv4, &from.ipv6[12], sizeof(from.ipv4));
-	}
+	to->family = from.family;
 	if (to->family == AF_INET)
-		__builtin_memcpy(to->bytes, from.ipv4, sizeof(from.ipv4));
+		__builtin_memcpy(to->bytes, &from.ipv4, sizeof(from.ipv4));
 	else if (to->family == AF_INET6)
 		__builtin_memcpy(to->bytes, from.ipv6, sizeof(from.ipv6));
 	else

@@ -12,9 +12,12 @@
 #define O_TRUNC 01000
 
 #define AF_UNSPEC 0
+#define AF_UNIX 1
 #define AF_INET 2
 #define AF_INET6 10
 #define AF_NETLINK 16
+#define AF_TIPC 30
+#define AF_SMC 43
 #define SOCK_STREAM 1
 #define SOCK_RAW 3
 #define MSG_FASTOPEN 0x20000000

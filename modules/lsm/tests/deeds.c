@@ -231,6 +231,38 @@ static int do_fastopen(char **argv)
 	return result(sendto(fd, "x", 1, MSG_FASTOPEN | MSG_NOSIGNAL, &address.any, size));
 }
 
+static int do_with_address(int fd, const char *deed, const union address *address, socklen_t size)
+{
+	if (!strcmp(deed, "bind"))
+		return result(bind(fd, &address->any, size));
+	if (!strcmp(deed, "connect"))
+		return result(connect(fd, &address->any, size));
+	return result(sendto(fd, "x", 1, MSG_NOSIGNAL, &address->any, size));
+}
+
+/*
+ * argv: the socket's family, type and protocol; where it is bound to before, `-`: nowhere; bind, connect or sendto; the
+ * family that the address says it is of, 0 being one to say, too, `-`: its own; address and port.
+ */
+static int do_socket(char **argv)
+{
+	int fd = socket(atoi(argv[0]), atoi(argv[1]) | SOCK_CLOEXEC, atoi(argv[2]));
+	union address address;
+	socklen_t size;
+
+	if (fd < 0)
+		return errno;
+	if (strcmp(argv[3], "-")) {
+		size = read_address((char *[]){argv[3], (char[]){"0"}}, &address);
+		if (bind(fd, &address.any, size) < 0)
+			return DEED_FAILED;
+	}
+	size = read_address(argv + 6, &address);
+	if (strcmp(argv[5], "-"))
+		address.any.sa_family = (sa_family_t)atoi(argv[5]);
+	return do_with_address(fd, argv[4], &address, size);
+}
+
 /* To the kernel: asks for nothing, and gets an answer that nobody reads. */
 static int do_netlink(char **argv)
 {
@@ -354,6 +386,7 @@ static int do_deed(char **argv)
 		{"sendto", do_sendto},
 		{"sendto_unspec", do_sendto_unspec},
 		{"fastopen", do_fastopen},
+		{"socket", do_socket},
 		{"netlink", do_netlink},
 		{"thread", do_thread},
 		{"child", do_child},

@@ -2,6 +2,7 @@
 /* connect, bind, what is sent to an address without them, and capabilities. */
 #include <errno.h>
 #include <linux/capability.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -121,6 +122,55 @@ static void test_mapped(void **state)
 	assert_int_equal(connect_to(g, "::ffff:127.0.0.1 9"), 0);
 }
 
+static void expect_address(struct guard *g, int family, const void *bytes, size_t size)
+{
+	const struct lsm_address *address = &guard_events(g, 1)->address;
+
+	assert_int_equal(address->family, family);
+	assert_memory_equal(address->bytes, bytes, size);
+}
+
+/* The deed is refused, and said to be about this IPv4 address. */
+static void expect_blocked(struct guard *g, const char *deed, uint32_t address)
+{
+	const uint32_t bytes = htonl(address);
+
+	assert_int_equal(guard_deed(g, &g->a, "%s", deed), EPERM);
+	expect_address(g, AF_INET, &bytes, sizeof(bytes));
+}
+
+/* What an address says of its family is taken for as much as the kernel takes it for. */
+static void test_family_is_the_socket_s(void **state)
+{
+	struct guard *g = *state;
+
+	guard_bind(g, ID_A, BIND | CONNECT, 0);
+	assert_int_equal(guard_deed(g, &g->a, "socket 2 3 255 - bind 1 127.0.0.1 0"), 0); /* raw: says AF_UNIX */
+	guard_posture(g, ID_A, LSM_BIND, LSM_BLOCK);
+	guard_posture(g, ID_A, LSM_CONNECT, LSM_BLOCK);
+	for (int hook = LSM_CONNECT; hook <= LSM_BIND; hook++) {
+		guard_address(g, (enum lsm_hook)hook, "unix", RULE, LSM_ALLOW, ANY_PORT);
+		guard_address(g, (enum lsm_hook)hook, "127.0.0.1/32", RULE + 1, LSM_BLOCK, ANY_PORT);
+	}
+	expect_blocked(g, "socket 2 3 255 - bind 1 127.0.0.1 0", INADDR_LOOPBACK);
+	expect_blocked(g, "socket 2 3 255 - bind 257 127.0.0.1 0", INADDR_LOOPBACK);
+	assert_int_equal(g->last.rule, RULE + 1);
+	expect_blocked(g, "socket 2 2 0 - bind 0 127.0.0.1 0", INADDR_LOOPBACK);
+	expect_blocked(g, "socket 10 2 0 - connect 2 127.0.0.1 9", INADDR_LOOPBACK);
+	expect_blocked(g, "socket 10 2 0 - sendto 2 127.0.0.1 9", INADDR_LOOPBACK);
+	assert_int_equal(guard_deed(g, &g->a, "socket 10 2 0 - connect 1 ::1 9"), EPERM);
+	expect_address(g, AF_INET6, &in6addr_loopback, sizeof(in6addr_loopback));
+	/* One of an obsolete type, which looks for a device's name there. */
+	assert_int_equal(guard_deed(g, &g->a, "socket 17 10 0 - bind 1 127.0.0.1 0"), EPERM);
+	assert_int_equal(guard_events(g, 1)->address.family, AF_PACKET);
+	/* Nothing is dissolved where there is no such thing. */
+	assert_int_equal(guard_deed(g, &g->a, "socket 17 2 0 - connect 0 127.0.0.1 0"), EPERM);
+	assert_int_equal(guard_events(g, 1)->rule, POSTURE_RULE(LSM_CONNECT));
+	assert_int_equal(guard_deed(g, &g->a, "socket 2 1 0 - connect 0 127.0.0.1 9"), 0);
+	assert_int_equal(guard_deed(g, &g->a, "socket 10 2 0 - connect 0 ::1 9"), 0);
+	guard_events(g, 0);
+}
+
 /* Addresses that connect() never sees. */
 static void test_without_connect(void **state)
 {
@@ -169,6 +219,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_longest_prefix, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_ports, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_mapped, guard_begin_test, guard_end_test),
+		cmocka_unit_test_setup_teardown(test_family_is_the_socket_s, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_without_connect, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_capabilities, guard_begin_test, guard_end_test),
 	};
