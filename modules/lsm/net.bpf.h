@@ -57,19 +57,46 @@ static __always_inline _Bool dissolves(__u16 own, __u16 given)
 	}
 }
 
-/* from: what the caller wrote there, changed into the address that is meant. */
-static __always_inline void resolve(struct lsm_sockaddr *from)
+/* Where what is sent to 0.0.0.0 goes: to where it comes from. Not inet_rcv_saddr, which may be a group's address. */
+static __always_inline __be32 own_ipv4(const struct sock___lsm *sk)
 {
+	const __u16 own = family_of(sk);
+	__be32 address = 0;
+
+	if (own == AF_INET || own == AF_INET6)
+		address = BPF_CORE_READ((const struct inet_sock___lsm *)sk, inet_saddr);
+	return address ? address : bpf_htonl(INADDR_LOOPBACK);
+}
+
+/* Where what is sent to :: goes. */
+static __always_inline void own_ipv6(__be32 to[4], const struct sock___lsm *sk)
+{
+	if (bpf_core_field_exists(sk->__sk_common.skc_v6_rcv_saddr) && family_of(sk) == AF_INET6 &&
+	    !bpf_core_read(to, 4 * sizeof(to[0]), &sk->__sk_common.skc_v6_rcv_saddr) && is_mapped(to)) {
+		to[3] = bpf_htonl(INADDR_LOOPBACK);
+		return;
+	}
+	to[0] = to[1] = to[2] = 0;
+	to[3] = bpf_htonl(1);
+}
+
+/* from: what the caller wrote there, changed into the address that is meant. */
+static __always_inline void resolve(struct lsm_sockaddr *from, const struct sock___lsm *sk, _Bool outward)
+{
+	if (from->family == AF_INET6 && outward && !(from->ipv6[0] | from->ipv6[1] | from->ipv6[2] | from->ipv6[3]))
+		own_ipv6(from->ipv6, sk);
 	if (from->family == AF_INET6 && is_mapped(from->ipv6)) {
 		from->family = AF_INET;
 		from->ipv4 = from->ipv6[3];
 	}
+	if (from->family == AF_INET && outward && !from->ipv4)
+		from->ipv4 = own_ipv4(sk);
 }
 
 /*
  * sockaddr: in kernel memory. The address that the call is about, whatever form it comes in: an IPv4 address mapped
- * into IPv6 is the IPv4 one. False if there is none: it cannot be read, by the kernel neither, or the call is to
- * dissolve a connection.
+ * into IPv6 is the IPv4 one; outward, where something is sent to it, nobody's address is one of this host. False if
+ * there is none: it cannot be read, by the kernel neither, or the call is to dissolve a connection.
  */
 static __always_inline _Bool read_address(struct lsm_address *to, const void *sockaddr, const struct sock___lsm *sk,
 					  const enum lsm_site site)
@@ -82,7 +109,7 @@ static __always_inline _Bool read_address(struct lsm_address *to, const void *so
 	if (site == LSM_SITE_CONNECT && dissolves(own, from.family))
 		return 0;
 	from.family = family_meant(own, from.family);
-	resolve(&from);
+	resolve(&from, sk, site != LSM_SITE_BIND);
 	__builtin_memset(to, 0, sizeof(*to));
 	to->family = from.family;
 	if (to->family == AF_INET)

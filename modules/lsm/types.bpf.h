@@ -3,6 +3,9 @@
 #ifndef LSM_TYPES_BPF_H
 #define LSM_TYPES_BPF_H
 
+#include <linux/in.h>
+#include <linux/in6.h>
+
 #define PF_KTHREAD 0x00200000
 #define PF_FORKNOEXEC 0x00000040
 
@@ -76,10 +79,15 @@ struct task_struct___lsm {
 
 struct sock_common___lsm {
 	unsigned short skc_family;
+	struct in6_addr skc_v6_rcv_saddr;
 } PRISM_CORE;
 
 struct sock___lsm {
 	struct sock_common___lsm __sk_common;
+} PRISM_CORE;
+
+struct inet_sock___lsm {
+	__be32 inet_saddr;
 } PRISM_CORE;
 
 struct socket___lsm {

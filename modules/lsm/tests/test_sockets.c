@@ -139,6 +139,40 @@ static void expect_blocked(struct guard *g, const char *deed, uint32_t address)
 	expect_address(g, AF_INET, &bytes, sizeof(bytes));
 }
 
+/* Nobody's address is a call to this host; which of its addresses is called depends on the socket. */
+static void test_any_is_this_host(void **state)
+{
+	struct guard *g = *state;
+
+	guard_bind(g, ID_A, CONNECT, 0);
+	guard_address(g, LSM_CONNECT, "127.0.0.0/8", RULE, LSM_BLOCK, ANY_PORT);
+	expect_blocked(g, "connect 0.0.0.0 9", INADDR_LOOPBACK);
+	expect_blocked(g, "connect ::ffff:0.0.0.0 9", INADDR_LOOPBACK);
+	expect_blocked(g, "sendto 0.0.0.0 9", INADDR_LOOPBACK);
+	expect_blocked(g, "sendto_unspec 0.0.0.0 9", INADDR_LOOPBACK);
+	expect_blocked(g, "sendto ::ffff:0.0.0.0 9", INADDR_LOOPBACK);
+	expect_blocked(g, "fastopen 0.0.0.0 9", INADDR_LOOPBACK);
+	/* Bound: its own address, but for one that many have. */
+	expect_blocked(g, "socket 2 1 0 127.5.0.1 connect - 0.0.0.0 9", 0x7f050001);
+	expect_blocked(g, "socket 2 2 0 127.5.0.1 sendto - 0.0.0.0 9", 0x7f050001);
+	expect_blocked(g, "socket 2 2 0 224.0.0.1 sendto - 0.0.0.0 9", INADDR_LOOPBACK);
+	expect_blocked(g, "socket 10 1 0 ::ffff:127.5.0.1 connect - :: 9", INADDR_LOOPBACK);
+	expect_blocked(g, "socket 10 2 0 ::ffff:127.5.0.1 sendto - :: 9", INADDR_LOOPBACK);
+	expect_blocked(g, "socket 10 2 0 ::ffff:127.5.0.1 sendto - ::ffff:0.0.0.0 9", 0x7f050001);
+	assert_int_equal(connect_to(g, ":: 9"), 0);
+	guard_address(g, LSM_CONNECT, "::1/128", RULE, LSM_BLOCK, ANY_PORT);
+	assert_int_equal(connect_to(g, ":: 9"), EPERM);
+	expect_address(g, AF_INET6, &in6addr_loopback, sizeof(in6addr_loopback));
+	assert_int_equal(guard_deed(g, &g->a, "socket 10 2 0 ::1 sendto - :: 9"), EPERM);
+	expect_address(g, AF_INET6, &in6addr_loopback, sizeof(in6addr_loopback));
+	/* Who listens there listens everywhere. */
+	guard_bind(g, ID_A, BIND, 0);
+	guard_address(g, LSM_BIND, "127.0.0.0/8", RULE, LSM_BLOCK, ANY_PORT);
+	assert_int_equal(guard_deed(g, &g->a, "bind 0.0.0.0 9009"), 0);
+	guard_address(g, LSM_BIND, "0.0.0.0/32", RULE, LSM_BLOCK, ANY_PORT);
+	expect_blocked(g, "bind 0.0.0.0 9009", INADDR_ANY);
+}
+
 /* What an address says of its family is taken for as much as the kernel takes it for. */
 static void test_family_is_the_socket_s(void **state)
 {
@@ -219,6 +253,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_longest_prefix, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_ports, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_mapped, guard_begin_test, guard_end_test),
+		cmocka_unit_test_setup_teardown(test_any_is_this_host, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_family_is_the_socket_s, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_without_connect, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_capabilities, guard_begin_test, guard_end_test),
