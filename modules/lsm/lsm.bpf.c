@@ -217,10 +217,7 @@ int BPF_PROG(lsm_bind, struct socket___lsm *sock, void *sockaddr, int size)
 	return policed(&call, LSM_BIND, LSM_SITE_BIND) ? judge_address(&call, sockaddr, sock, LSM_SITE_BIND) : 0;
 }
 
-/*
- * What reaches an address without connect(): datagrams, and a stream's first data with MSG_FASTOPEN. A stream takes no
- * notice of an address otherwise. What is sent to netlink goes to the kernel.
- */
+/* What reaches an address without connect(). What is sent to netlink goes to the kernel. */
 SEC("lsm/socket_sendmsg")
 int BPF_PROG(lsm_send, struct socket___lsm *sock, struct msghdr___lsm *msg, int size)
 {
@@ -230,7 +227,7 @@ int BPF_PROG(lsm_send, struct socket___lsm *sock, struct msghdr___lsm *msg, int 
 
 	if (!sk || !name || msg->msg_namelen <= 0)
 		return 0;
-	if (family_of(sk) == AF_NETLINK || (sock->type == SOCK_STREAM && !(msg->msg_flags & MSG_FASTOPEN)))
+	if (family_of(sk) == AF_NETLINK || sends_regardless(sock, sk, msg->msg_flags))
 		return 0;
 	return policed(&call, LSM_CONNECT, LSM_SITE_SEND) ? judge_address(&call, name, sock, LSM_SITE_SEND) : 0;
 }

@@ -122,6 +122,28 @@ static __always_inline _Bool read_address(struct lsm_address *to, const void *so
 	return 1;
 }
 
+/*
+ * A stream that takes no notice of the address that it is given with data, or refuses it; others connect by it, as
+ * SCTP's and TIPC's.
+ */
+static __always_inline _Bool sends_regardless(const struct socket___lsm *sock, const struct sock___lsm *sk,
+					      unsigned int flags)
+{
+	if (sock->type != SOCK_STREAM || flags & MSG_FASTOPEN)
+		return 0;
+	switch (family_of(sk)) {
+	case AF_INET:
+	case AF_INET6:
+		return sk->sk_protocol == IPPROTO_TCP || sk->sk_protocol == IPPROTO_MPTCP;
+	case AF_SMC:
+	case AF_UNIX:
+	case AF_VSOCK:
+		return 1;
+	default:
+		return 0;
+	}
+}
+
 static __always_inline void address_key(struct lsm_key *key, const struct lsm_address *address)
 {
 	__u32 bits = 8;

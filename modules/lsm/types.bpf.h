@@ -20,6 +20,7 @@
 #define AF_INET6 10
 #define AF_NETLINK 16
 #define AF_TIPC 30
+#define AF_VSOCK 40
 #define AF_SMC 43
 #define SOCK_STREAM 1
 #define SOCK_RAW 3
@@ -84,6 +85,7 @@ struct sock_common___lsm {
 
 struct sock___lsm {
 	struct sock_common___lsm __sk_common;
+	__u16 sk_protocol;
 } PRISM_CORE;
 
 struct inet_sock___lsm {

@@ -8,7 +8,7 @@ BEFORE_6_2 = [r"no kfunc bpf_(task_from_pid|cgroup_from_id|rcu_read_lock)$"]
 NO_BPF_CONGESTION_CONTROL = [r"refuses the map test_cc,", r"no tcp_congestion_ops", r"TCP congestion control by BPF"]
 
 # Modules in Debian's kernels, and guests have no modules.
-MODULES = [r"(overlayfs|veth) is not in this kernel's image"]
+MODULES = [r"(overlayfs|sctp|tipc|veth) is not in this kernel's image"]
 
 # A scheduler to compare with; the benchmark runs on newest.
 BENCH_OF_NEWER_KERNELS = [r"^tests/bench/sched/bpf/strict\.bpf\.o: "]

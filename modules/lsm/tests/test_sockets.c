@@ -205,6 +205,43 @@ static void test_family_is_the_socket_s(void **state)
 	guard_events(g, 0);
 }
 
+/* A stream sends to whom it is connected to, whatever address it is given. */
+static void test_streams_ignore_addresses(void **state)
+{
+	struct guard *g = *state;
+
+	guard_bind(g, ID_A, CONNECT, 0);
+	guard_posture(g, ID_A, LSM_CONNECT, LSM_BLOCK);
+	assert_int_equal(guard_deed(g, &g->a, "socket 2 1 0 - sendto - 127.0.0.1 9"), EPIPE);
+	assert_int_equal(guard_deed(g, &g->a, "socket 10 1 0 - sendto - ::1 9"), EPIPE);
+	assert_int_equal(guard_deed(g, &g->a, "socket 1 1 0 - sendto - /tmp/nobody 0"), EOPNOTSUPP);
+	guard_events(g, 0);
+}
+
+/* These streams connect by what is sent first. */
+static void check_first_message(struct guard *g, const char *deed, int family)
+{
+	int r = guard_deed(g, &g->a, "%s", deed);
+
+	if (r == EPROTONOSUPPORT || r == EAFNOSUPPORT) {
+		fprintf(stderr, "UNSUPPORTED: %s is not in this kernel's image\n", family == AF_TIPC ? "tipc" : "sctp");
+		skip();
+	}
+	assert_int_equal(r, EPERM);
+	assert_int_equal(guard_events(g, 1)->address.family, family);
+}
+
+static void test_first_messages(void **state)
+{
+	struct guard *g = *state;
+
+	guard_bind(g, ID_A, CONNECT, 0);
+	guard_address(g, LSM_CONNECT, "127.0.0.1/32", RULE, LSM_BLOCK, ANY_PORT);
+	guard_posture(g, ID_A, LSM_CONNECT, LSM_BLOCK);
+	check_first_message(g, "socket 2 1 132 - sendto - 127.0.0.1 9", AF_INET);
+	check_first_message(g, "socket 30 1 0 - sendto - 127.0.0.1 9", AF_TIPC);
+}
+
 /* Addresses that connect() never sees. */
 static void test_without_connect(void **state)
 {
@@ -255,6 +292,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_mapped, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_any_is_this_host, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_family_is_the_socket_s, guard_begin_test, guard_end_test),
+		cmocka_unit_test_setup_teardown(test_streams_ignore_addresses, guard_begin_test, guard_end_test),
+		cmocka_unit_test_setup_teardown(test_first_messages, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_without_connect, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_capabilities, guard_begin_test, guard_end_test),
 	};
