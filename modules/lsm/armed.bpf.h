@@ -74,6 +74,15 @@ static __always_inline _Bool of_the_kernel(struct task_struct *task)
 }
 
 /*
+ * The cgroup of the exec still, or now, belongs to the workload that the task is in: it has been moved there from
+ * within, whatever the workload has been called. One probe: a cgroup that the bus does not have tells nothing.
+ */
+static __always_inline _Bool moved_within(const struct lsm_mark *mark, const struct prism_lookup *who)
+{
+	return who->identity >= PRISM_ID_FIRST && prism_lookup_id(mark->cgroup_id).identity == who->identity;
+}
+
+/*
  * Only a workload's cgroup and identity are followed: of the unmanaged ones, one may become a workload's own any time,
  * with a runtime's process in it that has not exec'ed there.
  */
@@ -83,7 +92,7 @@ static __always_inline _Bool armed(struct lsm_mark *mark, const struct prism_loo
 
 	if (same_cgroup && same_identity)
 		return 1;
-	if (!same_cgroup && !same_identity)
+	if (!same_cgroup && !same_identity && !moved_within(mark, who))
 		return 0;
 	if (who->identity >= PRISM_ID_FIRST) {
 		mark->cgroup_id = who->cgroup_id;

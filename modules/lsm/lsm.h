@@ -222,8 +222,8 @@ enum lsm_site {
 
 /*
  * Where a task's last exec took place, its own or the one of the task that it was forked from. It is armed while it is
- * in that cgroup, or belongs to that identity. What of both changes follows the task: it is moved within its workload
- * and relabelled without being let go.
+ * in that cgroup, or belongs to that identity, or to the one that the cgroup now has on the bus. What of both changes
+ * follows the task: it is moved within its workload and relabelled without being let go.
  */
 struct lsm_mark {
 	__u64 cgroup_id;

@@ -100,6 +100,52 @@ static void test_relabel(void **state)
 	sandbox_cgroup_remove(&below);
 }
 
+static void move_to(const struct sandbox_cgroup *cgroup, pid_t pid)
+{
+	char path[sizeof(cgroup->path) + sizeof("/cgroup.procs")];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup->path);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_true(dprintf(fd, "%d", pid) > 0);
+	close(fd);
+}
+
+/* Its exec was in `from`; then both happen, with no call in between by which it could be followed. */
+static int moved_and_relabelled(struct guard *g, const struct sandbox_cgroup *from, bool moved_first)
+{
+	struct sandbox_cgroup below;
+	pid_t pid;
+	int r;
+
+	sandbox_cgroup_below(&g->a, "below", &below);
+	pid = guard_begin(g, from, "wait open /proc/version 0");
+	if (moved_first)
+		move_to(&below, pid);
+	sandbox_identity(g->fake, PRISM_IDENTITY_ADDED, ID_B, ID_B, &g->a);
+	if (!moved_first)
+		move_to(&below, pid);
+	guard_go(g);
+	r = guard_end(g, pid);
+	sandbox_identity(g->fake, PRISM_IDENTITY_ADDED, ID_A, ID_A, &g->a);
+	sandbox_cgroup_remove(&below);
+	return r;
+}
+
+static void test_moved_and_relabelled(void **state)
+{
+	struct guard *g = *state;
+
+	guard_bind(g, ID_A, OPEN, 0);
+	guard_bind(g, ID_B, OPEN, 0);
+	for (int moved_first = 0; moved_first < 2; moved_first++) {
+		assert_int_equal(moved_and_relabelled(g, &g->a, moved_first), EPERM);
+		assert_int_equal(moved_and_relabelled(g, &g->b, moved_first), 0); /* a runtime's */
+	}
+	guard_events(g, 2);
+}
+
 /* The exec came before anybody knew whose cgroup it is. */
 static void test_published_later(void **state)
 {
@@ -150,6 +196,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_only_after_an_exec_of_its_own, setup, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_within_its_workload, setup, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_relabel, setup, guard_end_test),
+		cmocka_unit_test_setup_teardown(test_moved_and_relabelled, setup, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_published_later, setup, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_unmanaged_only_when_told, setup, guard_end_test),
 	};
