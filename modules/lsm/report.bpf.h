@@ -133,8 +133,12 @@ static __always_inline _Bool within_rate(struct lsm_stats *stats, const struct l
 		__u64 old = *(volatile __u64 *)tat;
 		__u64 next = old > now ? old : now;
 
-		if (next - now > config->burst_ns)
-			return 0;
+		if (next - now > config->burst_ns) {
+			/* No call of these options could have left that: it is of a lower rate, or a greater burst. */
+			if (old <= bpf_ktime_get_ns() + config->burst_ns + config->interval_ns)
+				return 0;
+			next = now + config->burst_ns;
+		}
 		if (__sync_val_compare_and_swap(tat, old, next + config->interval_ns) == old)
 			return 1;
 	}

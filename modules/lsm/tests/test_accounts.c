@@ -94,6 +94,28 @@ static void test_rate(void **state)
 	assert_int_equal(identity, ID_A);
 }
 
+/* What was let through under another rate is not paid for by this one: it holds at once, without a burst. */
+static void test_changed_rate(void **state)
+{
+	struct guard *g = *state;
+
+	g->config.interval_ns = 3600000000000ull;
+	g->config.burst_ns = 9 * g->config.interval_ns;
+	guard_config(g);
+	set_rule(g, LSM_AUDIT);
+	assert_int_equal(guard_deed(g, &g->a, "always 20 open /proc/version 0"), 0);
+	assert_int_equal(guard_stats(g).emitted, 10);
+	g->config.burst_ns = 0;
+	guard_config(g);
+	assert_int_equal(guard_deed(g, &g->a, "always 20 open /proc/version 0"), 0);
+	assert_int_equal(guard_stats(g).emitted, 11);
+	g->config.interval_ns = 60000000000ull;
+	guard_config(g);
+	assert_int_equal(guard_deed(g, &g->a, "open /proc/version 0"), 0);
+	assert_int_equal(guard_stats(g).emitted, 12);
+	check_events(g, 41);
+}
+
 /* A rule holds although nothing can be counted. */
 static void test_full_counts(void **state)
 {
@@ -349,6 +371,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_exact_on_all_cpus, setup, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_rate, setup, guard_end_test),
+		cmocka_unit_test_setup_teardown(test_changed_rate, setup, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_full_counts, setup, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_missing_rules, setup, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_missing_binding, setup, guard_end_test),
