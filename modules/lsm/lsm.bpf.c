@@ -87,6 +87,7 @@ int BPF_PROG(lsm_open, struct file___lsm *file)
 	struct lsm_call call = {};
 	struct lsm_traits traits = {};
 	struct lsm_key key;
+	long size;
 
 	/* What a file system opens below a file, such as a layer of overlayfs: the file itself has been judged. */
 	if (file->f_mode & FMODE_NOACCOUNT)
@@ -94,7 +95,10 @@ int BPF_PROG(lsm_open, struct file___lsm *file)
 	traits.write = file->f_mode & (FMODE_WRITE | FMODE_CREATED) || file->f_flags & O_TRUNC;
 	if (!policed_open(&call, traits.write, LSM_SITE_OPEN))
 		return 0;
-	return judge_path(&call, &key, path_key(&key, &file->f_path), &traits);
+	size = path_key(&key, &file->f_path);
+	if (size > 0 && is_pipe(&key))
+		return 0;
+	return judge_path(&call, &key, size, &traits);
 }
 
 /* ---- what changes a path without opening it ------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #define PATH_MAX 4096
 #define NAME_MAX 255
 #define DELETED " (deleted)" /* what d_path() puts behind the name of a file that has none any more */
+#define PIPE "pipe:"         /* what it calls one that was never in a directory */
 
 /*
  * For a path that does not fit into a key, or is put together. Of the task, because a program can be preempted by one
@@ -108,6 +109,12 @@ static __always_inline long path_key(struct lsm_key *key, struct path___lsm *pat
 		return -1;
 	path_bits(key, size);
 	return size;
+}
+
+/* Opened anew by a task that has it, by its place in /proc. What has a path begins with a slash. */
+static __always_inline _Bool is_pipe(const struct lsm_key *key)
+{
+	return !__builtin_memcmp(key->bytes, PIPE, sizeof(PIPE) - 1);
 }
 
 /* The same of an entry of a directory, there or not yet. */

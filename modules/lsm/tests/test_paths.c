@@ -283,6 +283,21 @@ static void test_read_only(void **state)
 	assert_int_equal(st.st_size, 4);
 }
 
+/* A descriptor opened anew has no path if it is a pipe's: neither has it a rule that could allow it. */
+static void test_pipes(void **state)
+{
+	struct guard *g = *state;
+
+	guard_bind(g, ID_A, OPEN, 0);
+	guard_posture(g, ID_A, LSM_OPEN, LSM_BLOCK);
+	guard_path(g, LSM_OPEN, "/", RULE, LSM_ALLOW);
+	assert_int_equal(guard_deed(g, &g->a, "open /proc/self/fd/%d %d", DEED_READY, O_WRONLY), 0);
+	assert_int_equal(guard_deed(g, &g->a, "open /proc/self/fd/%d %d", DEED_GO, O_RDONLY), 0);
+	guard_events(g, 0);
+	guard_path(g, LSM_OPEN, "/proc/version", RULE + 1, LSM_BLOCK);
+	assert_int_equal(guard_deed(g, &g->a, "open /proc/version %d", O_RDONLY), EPERM);
+}
+
 /* A set that is about writing alone: reading is not looked at, whatever its rules. */
 static void test_reads_not_looked_at(void **state)
 {
@@ -319,6 +334,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_from_source_after_rename, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_choices_in_order, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_read_only, guard_begin_test, guard_end_test),
+		cmocka_unit_test_setup_teardown(test_pipes, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_reads_not_looked_at, guard_begin_test, guard_end_test),
 	};
 
