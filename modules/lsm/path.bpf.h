@@ -47,9 +47,12 @@ static __always_inline long append_name(struct lsm_long_path *buffer, __u64 size
 	return n < 0 ? n : (long)at + 1 + n;
 }
 
+/* Whether d_path() says so. The root of a file system is in no directory either, and is not unlinked. */
 static __always_inline _Bool is_unlinked(const struct path___lsm *path)
 {
-	return !path->dentry->d_hash.pprev;
+	const struct dentry___lsm *dentry = path->dentry;
+
+	return !dentry->d_hash.pprev && (dentry->d_parent != dentry || path->mnt->mnt_root != dentry);
 }
 
 /* The name that an unlinked file had; room: bytes that path has. */
@@ -68,6 +71,22 @@ static __always_inline long without_deleted(char *path, long size, const __u64 r
 }
 
 /*
+ * d_path(), by the last name of what has none any more. It may lose its name while it is asked for: only a suffix that
+ * the kernel has put there is taken away, and none that is part of the name.
+ */
+static __always_inline long path_name(struct path___lsm *path, char *to, const __u64 room)
+{
+	_Bool unlinked = is_unlinked(path);
+	long size = bpf_d_path((struct path *)path, to, room);
+
+	if (is_unlinked(path) != unlinked) {
+		unlinked = !unlinked;
+		size = bpf_d_path((struct path *)path, to, room);
+	}
+	return size > 0 && unlinked ? without_deleted(to, size, room) : size;
+}
+
+/*
  * The path in a buffer of its own; entry: a name below it, or NULL. A rule's path is never longer than a key: what
  * comes behind does not matter to any.
  */
@@ -80,9 +99,7 @@ static __noinline long long_path(struct path___lsm *path, const struct dentry___
 	buffer = bpf_task_storage_get(&lsm_long_paths, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!buffer)
 		return -1;
-	size = bpf_d_path((struct path *)path, buffer->path, PATH_MAX);
-	if (size > 0 && !entry && is_unlinked(path))
-		size = without_deleted(buffer->path, size, PATH_MAX);
+	size = path_name(path, buffer->path, PATH_MAX);
 	if (size > 0 && entry)
 		size = append_name(buffer, size, entry->d_name.name);
 	if (size > 0 && bpf_probe_read_kernel(key->bytes, LSM_PATH_MAX, buffer->path))
@@ -99,12 +116,10 @@ static __always_inline void path_bits(struct lsm_key *key, long size)
 /* Bytes of the path with its NUL; key has the first LSM_PATH_MAX of them. Negative: there is none to be had. */
 static __always_inline long path_key(struct lsm_key *key, struct path___lsm *path)
 {
-	long size = bpf_d_path((struct path *)path, (char *)key->bytes, LSM_PATH_MAX);
+	long size = path_name(path, (char *)key->bytes, LSM_PATH_MAX);
 
 	if (size <= 0)
 		size = long_path(path, NULL, key);
-	else if (is_unlinked(path))
-		size = without_deleted((char *)key->bytes, size, LSM_PATH_MAX);
 	if (size <= 0)
 		return -1;
 	path_bits(key, size);

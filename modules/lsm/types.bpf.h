@@ -42,10 +42,16 @@ struct qstr___lsm {
 
 struct dentry___lsm {
 	struct hlist_bl_node___lsm d_hash;
+	struct dentry___lsm *d_parent;
 	struct qstr___lsm d_name;
 } PRISM_CORE;
 
+struct vfsmount___lsm {
+	struct dentry___lsm *mnt_root;
+} PRISM_CORE;
+
 struct path___lsm {
+	struct vfsmount___lsm *mnt;
 	struct dentry___lsm *dentry;
 } PRISM_CORE;
 

@@ -154,6 +154,8 @@ static void test_aliases(void **state)
 	assert_int_equal(symlink(guard_copy(g, "other (deleted)"), link_name), 0);
 	assert_int_equal(guard_deed(g, &g->a, "exec %s deed ok", other), EPERM);
 	assert_int_equal(guard_deed(g, &g->a, "exec %s deed ok", link_name), 0);
+	guard_path(g, LSM_EXEC, guard_file(g, "other (deleted)"), RULE, LSM_BLOCK);
+	assert_int_equal(guard_deed(g, &g->a, "exec %s deed ok", link_name), EPERM);
 
 	/* A copy without a file: by the posture, or as /memfd:. */
 	assert_int_equal(guard_deed(g, &g->a, "memfd %s deed ok", g->program), 0);
@@ -162,6 +164,34 @@ static void test_aliases(void **state)
 	guard_forget_path(g, LSM_EXEC, "/memfd:copy");
 	guard_posture(g, ID_A, LSM_EXEC, LSM_BLOCK);
 	assert_int_equal(guard_deed(g, &g->a, "memfd %s deed ok", g->program), EPERM);
+}
+
+/* The root of a file system is in no directory, as an unlinked file is in none: what it is mounted on keeps its name.
+ */
+static void test_mounted_on_the_suffix(void **state)
+{
+	struct guard *g = *state;
+	char mounted[128], link_name[128], here[128];
+	const char *below[] = {"mkdir", "rmdir"};
+
+	strcpy(mounted, guard_file(g, GUARD_MOUNT "/dir (deleted)"));
+	strcpy(link_name, guard_file(g, "link"));
+	strcpy(here, guard_file(g, GUARD_MOUNT "/dir"));
+	assert_int_equal(mkdir(guard_file(g, GUARD_MOUNT), 0755), 0);
+	assert_int_equal(mount("none", guard_file(g, GUARD_MOUNT), "tmpfs", 0, ""), 0);
+	assert_int_equal(mkdir(mounted, 0755), 0);
+	assert_int_equal(mount("none", mounted, "tmpfs", 0, ""), 0);
+	assert_int_equal(symlink(mounted, link_name), 0);
+	guard_bind(g, ID_A, OPEN, 0);
+	guard_path(g, LSM_OPEN, here, RULE, LSM_BLOCK);
+	strcat(here, "/");
+	guard_path(g, LSM_OPEN, here, RULE, LSM_BLOCK);
+	assert_int_equal(guard_deed(g, &g->a, "open %s %d", link_name, O_RDONLY), 0);
+	for (size_t i = 0; i < sizeof(below) / sizeof(below[0]); i++)
+		assert_int_equal(guard_deed(g, &g->a, "%s %s/new", below[i], link_name), 0);
+	guard_path(g, LSM_OPEN, mounted, RULE, LSM_BLOCK);
+	assert_int_equal(guard_deed(g, &g->a, "open %s %d", link_name, O_RDONLY), EPERM);
+	assert_string_equal(guard_events(g, 1)->path, mounted);
 }
 
 /* A rule's path may be as long as a key; what the kernel puts behind the name of an unlinked file is longer then. */
@@ -272,6 +302,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_overlay, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_io_uring, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_aliases, guard_begin_test, guard_end_test),
+		cmocka_unit_test_setup_teardown(test_mounted_on_the_suffix, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_unlinked_at_the_limit, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_scripts, guard_begin_test, guard_end_test),
 		cmocka_unit_test_setup_teardown(test_long_paths, guard_begin_test, guard_end_test),
