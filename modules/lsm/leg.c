@@ -25,13 +25,20 @@ static void close_fd(int *fd)
 
 /* ---- what an earlier start left ---------------------------------------------------------------------------------- */
 
-static int open_pin(struct prism_host *host, const char *prefix, const char *name)
+static int pin_path(struct prism_host *host, const char *prefix, const char *name, char path[PATH_MAX])
 {
 	const char *dir = prism_pin_dir(host);
-	char path[PATH_MAX];
-	int n = dir ? snprintf(path, sizeof(path), "%s/%s%s", dir, prefix, name) : -1;
+	int n = dir ? snprintf(path, PATH_MAX, "%s/%s%s", dir, prefix, name) : -1;
 
-	return n < 0 || (size_t)n >= sizeof(path) ? -ENOENT : bpf_obj_get(path);
+	return n < 0 || n >= PATH_MAX ? -ENOENT : 0;
+}
+
+static int open_pin(struct prism_host *host, const char *prefix, const char *name)
+{
+	char path[PATH_MAX];
+	int r = pin_path(host, prefix, name, path);
+
+	return r < 0 ? r : bpf_obj_get(path);
 }
 
 /* What the earlier programs have; 0 if there are none, or only of a build that notes it otherwise. */
@@ -100,6 +107,49 @@ static struct lsm_bpf *open_skel(struct prism_host *host, const struct lsm_sizes
 	return skel;
 }
 
+/* The pinned map, if it is what this one wants to be, but for the number of entries if any will do; -1: it is not. */
+static int open_same(struct prism_host *host, const struct bpf_map *map, bool any_size)
+{
+	struct bpf_map_info info = {0};
+	uint32_t size = sizeof(info);
+	int fd = open_pin(host, "", bpf_map__name(map));
+
+	if (fd >= 0 && bpf_map_get_info_by_fd(fd, &info, &size) == 0 && info.type == bpf_map__type(map) &&
+	    info.key_size == bpf_map__key_size(map) && info.value_size == bpf_map__value_size(map) &&
+	    (any_size || info.max_entries == bpf_map__max_entries(map)) && info.map_flags == bpf_map__map_flags(map))
+		return fd;
+	close_fd(&fd);
+	return -1;
+}
+
+static int unpin(struct prism_host *host, const struct bpf_map *map)
+{
+	char path[PATH_MAX];
+
+	if (pin_path(host, "", bpf_map__name(map), path) < 0 || unlink(path) == 0 || errno == ENOENT)
+		return 0;
+	return prism_fail(host, errno, "lsm: making the rules anew", "%s: %s", path, strerror(errno));
+}
+
+/*
+ * Bindings name sets by numbers, which mean something in the rules beside them and nowhere else: of the maps that an
+ * earlier start left, a leg takes both or neither. Programs that are attached keep theirs, pinned or not. Bindings go
+ * first: a start that finds one of the two alone, after a crash at any point from here to the load, unpins it as well.
+ */
+static int pair_maps(struct leg *leg)
+{
+	const struct bpf_map *bindings = leg->skel->maps.lsm_bindings, *rules = leg->skel->maps.lsm_rules;
+	_cleanup_fd_ int bindings_fd = open_same(leg->host, bindings, false);
+	_cleanup_fd_ int rules_fd = open_same(leg->host, rules, false);
+	int r;
+
+	if (bindings_fd >= 0 && rules_fd >= 0)
+		return 0;
+	leg->earlier_bindings = open_same(leg->host, bindings, true);
+	r = unpin(leg->host, bindings);
+	return r < 0 ? r : unpin(leg->host, rules);
+}
+
 static int take_record(void *arg, void *record, size_t size)
 {
 	struct leg *leg = arg;
@@ -115,6 +165,7 @@ static int open_maps(struct leg *leg)
 		.config = bpf_map__fd(leg->skel->maps.lsm_config),
 		.bindings = bpf_map__fd(leg->skel->maps.lsm_bindings),
 		.rules = bpf_map__fd(leg->skel->maps.lsm_rules),
+		.earlier = leg->earlier_bindings,
 	};
 	int r;
 
@@ -131,8 +182,11 @@ int leg_load(struct prism_host *host, const struct lsm_sizes *sizes, leg_record_
 	struct leg *leg = ret_leg;
 	int r;
 
-	*leg = (struct leg){.host = host, .skel = open_skel(host, sizes), .record = record, .arg = arg};
-	r = prism_leg_load(host, leg->skel ? leg->skel->skeleton : NULL, &leg->leg);
+	*leg = (struct leg){.host = host, .record = record, .arg = arg, .earlier_bindings = -1};
+	leg->skel = open_skel(host, sizes);
+	r = leg->skel ? pair_maps(leg) : 0;
+	if (r == 0)
+		r = prism_leg_load(host, leg->skel ? leg->skel->skeleton : NULL, &leg->leg);
 	if (r == 0)
 		r = open_maps(leg);
 	if (r < 0)
@@ -217,6 +271,8 @@ void leg_release(struct leg *leg)
 {
 	while (leg->n_earlier)
 		close(leg->earlier[--leg->n_earlier]);
+	close_fd(&leg->earlier_bindings);
+	leg->earlier_bindings = leg->store.fds.earlier = -1;
 }
 
 /* ---- the ring ---------------------------------------------------------------------------------------------------- */

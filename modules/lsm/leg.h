@@ -22,6 +22,7 @@ struct leg {
 	struct store store;
 	int earlier[LEG_PROGRAMS_MAX]; /* links whose pins the leg's own have taken: held, they stay attached */
 	unsigned int n_earlier;
+	int earlier_bindings; /* of theirs, if they have others than this leg; -1: they have not */
 	struct ring_buffer *ring;
 	struct prism_watch *watch;
 	unsigned int budget; /* records left in this turn */

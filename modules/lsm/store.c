@@ -229,6 +229,11 @@ int store_sweep(struct store *store, uint32_t first, const struct compiled *comp
 
 int store_bind(struct store *store, uint32_t identity, const struct lsm_binding *binding)
 {
+	static const struct lsm_binding none;
+
+	/* Programs that still go by the earlier ones would take the facet alone for a lack of room. */
+	if (store->fds.earlier >= 0)
+		bpf_map_update_elem(store->fds.earlier, &identity, &none, BPF_NOEXIST);
 	return bpf_map_update_elem(store->fds.bindings, &identity, binding, BPF_ANY);
 }
 

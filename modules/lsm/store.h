@@ -15,6 +15,7 @@ struct store_fds {
 	int config;
 	int bindings;
 	int rules;
+	int earlier; /* the bindings of programs that are about to go, if others than these; -1: none */
 };
 
 struct store {

@@ -132,6 +132,12 @@ void scene_expect(struct scene *scene, const char *operation, const char *subjec
 			 strerrordesc_np(wanted));
 }
 
+double scene_counted(struct scene *scene, const char *metric, uint32_t identity)
+{
+	return prism_fake_host_sample(scene->fake, metric, identity,
+				      "hook=\"open\",action=\"block\",rule_set=\"web\",rule=\"secret\"");
+}
+
 const struct prism_module *scene_module(void)
 {
 	const struct prism_module *module;

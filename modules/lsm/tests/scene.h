@@ -12,6 +12,10 @@
 #define ID_OTHER 1002u
 #define PORT 4433u
 
+/* A rule set of both workloads, and its one rule. */
+#define SET "rule_sets:\n- name: web\n  select: {namespace: test}\n"
+#define RULE "  open:\n  - {id: secret, path: @/data/secret, access: write, action: block}\n"
+
 struct scene {
 	const struct prism_module *module;
 	struct prism_fake_host *fake;
@@ -37,6 +41,9 @@ const char *scene_text(const struct scene *scene, const char *text);
 
 /* Fails the test unless the operation of scene->actor ends so. A name of a file is below the scene's directory. */
 void scene_expect(struct scene *scene, const char *operation, const char *subject, unsigned int port, int wanted);
+
+/* What RULE has decided for this identity, by this metric; NAN: nothing. */
+double scene_counted(struct scene *scene, const char *metric, uint32_t identity);
 
 /* The next event of this type and hook (NULL: any), which the caller frees; fails the test when it does not come. */
 json_t *scene_event(struct scene *scene, const char *type, const char *hook);

@@ -39,6 +39,7 @@ static int begin(void **state)
 		.config = make(BPF_MAP_TYPE_ARRAY, sizeof(uint32_t), sizeof(struct lsm_config), 1),
 		.bindings = make(BPF_MAP_TYPE_HASH, sizeof(uint32_t), sizeof(struct lsm_binding), BINDINGS_MAX),
 		.rules = make(BPF_MAP_TYPE_LPM_TRIE, sizeof(struct lsm_key), sizeof(struct lsm_rules), RULES_MAX),
+		.earlier = -1,
 	};
 	(void)state;
 	return store_init(NULL, &fds, &store);
