@@ -18,14 +18,16 @@ static struct lsm_binding binding_of(const struct assign *assign, size_t i, uint
 }
 
 /*
- * An identity that has no set any more keeps an entry that says so: the facet goes later than this, and the facet alone
- * would mean that there was no room.
+ * An identity that has no set any more keeps an entry that says so until store_forget(): the facet goes later than
+ * this, and the facet alone would mean that there was no room. PRISM_ID_UNMANAGED always has one: its place is not for
+ * workloads, whatever `unmanaged` is now.
  */
 static int put_binding(struct assign *assign, uint32_t identity, size_t i, uint64_t owner)
 {
 	struct lsm_binding next = binding_of(assign, i, owner), now;
 
-	if (i >= assign->compiled->n && store_binding(assign->store, identity, &now) == -ENOENT)
+	if (i >= assign->compiled->n && identity != PRISM_ID_UNMANAGED &&
+	    store_binding(assign->store, identity, &now) == -ENOENT)
 		return 0;
 	return store_bind(assign->store, identity, &next);
 }

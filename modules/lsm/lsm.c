@@ -27,7 +27,8 @@ struct lsm {
 	struct assign assign;
 	struct report_losses losses;
 	struct prism_timer *timer; /* of the losses, while there may be some that were not told */
-	bool synced;               /* every identity that there was at start has been assigned */
+	struct prism_timer *forgetting;
+	bool synced; /* every identity that there was at start has been assigned */
 };
 
 static int no_memory(struct prism_host *host, const char *where)
@@ -159,6 +160,48 @@ static int switch_over(struct lsm *lsm, struct assign *assign, const struct lsm_
 	return r < 0 ? prism_fail(lsm->host, -r, "lsm: putting the rules in force", "%s", strerror(-r)) : 0;
 }
 
+/* What went makes room for an identity that had none. */
+static void make_room(struct lsm *lsm)
+{
+	int r;
+
+	if (!lsm->assign.full)
+		return;
+	r = assign_all(&lsm->assign);
+	if (r < 0)
+		prism_log(lsm->host, PRISM_LOG_ERROR, "assigning rule sets: %s", strerror(-r));
+	say_condition(lsm);
+}
+
+static void forget_rate(void *arg, uint32_t identity)
+{
+	struct lsm *lsm = arg;
+
+	rate_drop(leg_rates_fd(lsm->leg), identity);
+}
+
+/* Identities that have no rule set any more need no place. */
+static void forget(void *arg)
+{
+	struct lsm *lsm = arg;
+	int r = store_forget(&lsm->leg->store, forget_rate, lsm);
+
+	prism_timer_stop(lsm->host, lsm->forgetting);
+	lsm->forgetting = NULL;
+	if (r < 0)
+		prism_log(lsm->host, PRISM_LOG_ERROR, "making room in max_identities: %s", strerror(-r));
+	make_room(lsm);
+}
+
+/* In a callback of its own: by then the facets that this one takes away are off on the bus. */
+static void forget_soon(struct lsm *lsm)
+{
+	int r = lsm->forgetting ? 0 : prism_timer_start(lsm->host, 1, 0, forget, lsm, &lsm->forgetting);
+
+	if (r < 0)
+		prism_log(lsm->host, PRISM_LOG_ERROR, "making room in max_identities: %s", strerror(-r));
+}
+
 /* What identities had before is theirs no more: it goes, and the hooks that it alone looked at. */
 static void settle(struct lsm *lsm)
 {
@@ -169,6 +212,7 @@ static void settle(struct lsm *lsm)
 	if (r == 0)
 		r = counts_drop(leg_counts_fd(lsm->leg), keep_counter, lsm);
 	leg_release(lsm->leg);
+	forget_soon(lsm);
 	if (r < 0)
 		prism_log(lsm->host, PRISM_LOG_ERROR, "removing the rules that are no longer in force: %s",
 			  strerror(-r));
@@ -310,19 +354,6 @@ static void release(struct lsm *lsm, uint32_t identity)
 	drop_counters(lsm, identity);
 }
 
-/* A number that is free again makes room for one that had none. */
-static void make_room(struct lsm *lsm)
-{
-	int r;
-
-	if (!lsm->assign.full)
-		return;
-	r = assign_all(&lsm->assign);
-	if (r < 0)
-		prism_log(lsm->host, PRISM_LOG_ERROR, "assigning rule sets: %s", strerror(-r));
-	say_condition(lsm);
-}
-
 /* Numbers whose hold-back ended while no prismd ran: nobody will say RELEASED for them. */
 static void release_orphan(void *arg, uint32_t identity)
 {
@@ -446,6 +477,8 @@ static int lsm_stop(void *self, enum prism_stop why)
 		return 0;
 	prism_timer_stop(lsm->host, lsm->timer);
 	lsm->timer = NULL;
+	prism_timer_stop(lsm->host, lsm->forgetting);
+	lsm->forgetting = NULL;
 	if (why == PRISM_STOP_REMOVE) {
 		stop_judging(lsm);
 		store_each(&leg->store, drop_facet, lsm);

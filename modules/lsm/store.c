@@ -262,6 +262,29 @@ int store_each(struct store *store, void (*fn)(void *arg, uint32_t identity), vo
 	return 0;
 }
 
+int store_forget(struct store *store, void (*fn)(void *arg, uint32_t identity), void *arg)
+{
+	struct keys keys;
+	int r = grace_wait(&store->grace);
+
+	if (r == 0)
+		r = keys_read(store->fds.bindings, sizeof(uint32_t), &keys);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < keys.n; i++) {
+		uint32_t identity = *(const uint32_t *)key_at(&keys, i);
+		struct lsm_binding binding;
+
+		if (identity == PRISM_ID_UNMANAGED || store_binding(store, identity, &binding) < 0 || binding.set)
+			continue;
+		r = store_unbind(store, identity);
+		if (r == 0)
+			fn(arg, identity);
+	}
+	free(keys.bytes);
+	return r;
+}
+
 /* ---- the rest ---------------------------------------------------------------------------------------------------- */
 
 int store_config(const struct store *store, struct lsm_config *ret_config)

@@ -47,6 +47,12 @@ int store_binding(const struct store *store, uint32_t identity, struct lsm_bindi
 int store_each(struct store *store, void (*fn)(void *arg, uint32_t identity), void *arg);
 
 /*
+ * Removes the entries that name no set, but that of PRISM_ID_UNMANAGED, once no program can be at what the bus said
+ * before this call; then fn for each. Their facets must be off by then. -errno.
+ */
+int store_forget(struct store *store, void (*fn)(void *arg, uint32_t identity), void *arg);
+
+/*
  * Removes all sets but first..first + compiled->n - 1, and all sources but those of compiled, once every program that
  * may look at them has returned. -errno.
  */

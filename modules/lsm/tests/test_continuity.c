@@ -184,6 +184,40 @@ static void test_no_room(void **state)
 	no_room("block", EPERM);
 }
 
+static bool nothing_to_say(void *arg)
+{
+	return !*prism_fake_host_condition(arg);
+}
+
+#define ID_THIRD 1003u
+#define TWO "max_identities: 2\n"
+
+/* The place of a workload that has no set any more is free; that of what belongs to no workload is for nobody else. */
+static void test_places(void **state)
+{
+	struct sandbox_cgroup third;
+	struct actor actor;
+	struct scene scene;
+
+	(void)state;
+	scene_make(&scene, module, TWO SET RULE);
+	sandbox_cgroup_make(scene.fake, "third", &third);
+	sandbox_identity(scene.fake, PRISM_IDENTITY_ADDED, ID_THIRD, ID_THIRD, &third);
+	actor = actor_start(&third, ACTOR_ARMED);
+	assert_non_null(strstr(prism_fake_host_condition(scene.fake), "raise max_identities (2)"));
+	assert_int_equal(actor_try(&actor, "write", scene.secret, 0), 0);
+	scene_reconfigure(&scene, TWO "unmanaged: web\n" SET RULE);
+	scene_expect(&scene, "write", "@/data/secret", 0, EPERM);
+	scene_reconfigure(&scene, TWO "rule_sets:\n- name: web\n  select: {name: test/1003}\n" RULE);
+	assert_true(prism_fake_host_run(scene.fake, 20000, nothing_to_say, scene.fake));
+	assert_int_equal(actor_try(&actor, "write", scene.secret, 0), EPERM);
+	scene_expect(&scene, "write", "@/data/secret", 0, 0);
+	assert_true(prism_fake_host_sample(scene.fake, "prism_lsm_errors_total", 0, "reason=\"no_rules\"") == 1);
+	actor_stop(&actor);
+	sandbox_cgroup_remove(&third);
+	scene_done(&scene);
+}
+
 /* A number that has another owner begins anew, with the rules of its own. */
 static void test_another_owner(void **state)
 {
@@ -223,10 +257,9 @@ static void test_rate(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reloads),       cmocka_unit_test(test_next_prismd),
-		cmocka_unit_test(test_audit_once),    cmocka_unit_test(test_remove),
-		cmocka_unit_test(test_refused),       cmocka_unit_test(test_no_room),
-		cmocka_unit_test(test_another_owner), cmocka_unit_test(test_rate),
+		cmocka_unit_test(test_reloads), cmocka_unit_test(test_next_prismd),   cmocka_unit_test(test_audit_once),
+		cmocka_unit_test(test_remove),  cmocka_unit_test(test_refused),       cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_places),  cmocka_unit_test(test_another_owner), cmocka_unit_test(test_rate),
 	};
 
 	actor_main(argc, argv);

@@ -291,6 +291,55 @@ static void test_assign(void **state)
 	reader_expect(SETS, assign_some, "");
 }
 
+static void note_gone(void *arg, uint32_t identity)
+{
+	uint32_t *gone = arg;
+
+	assert_int_equal(*gone, 0);
+	*gone = identity;
+}
+
+/* Entries that name no set go, but not the place of what belongs to no workload. */
+static void test_forget(void **state)
+{
+	const struct lsm_binding with = {.set = 1, .owner = 300}, without = {.owner = 301};
+	struct lsm_binding binding;
+	uint32_t gone = 0;
+
+	(void)state;
+	assert_int_equal(store_bind(&store, 300, &with), 0);
+	assert_int_equal(store_bind(&store, 301, &without), 0);
+	assert_int_equal(store_bind(&store, PRISM_ID_UNMANAGED, &without), 0);
+	assert_int_equal(store_forget(&store, note_gone, &gone), 0);
+	assert_int_equal(gone, 301);
+	assert_int_equal(store_binding(&store, 300, &binding), 0);
+	assert_int_equal(store_binding(&store, 301, &binding), -ENOENT);
+	assert_int_equal(store_binding(&store, PRISM_ID_UNMANAGED, &binding), 0);
+}
+
+/* Its place is taken from the start, whatever `unmanaged` says. */
+static int assign_none(struct prism_host *host, const struct policy *policy)
+{
+	struct compiled compiled;
+	struct assign assign = {.host = host, .store = &store, .policy = policy, .compiled = &compiled};
+	struct lsm_binding binding;
+
+	store.host = host;
+	assert_int_equal(compile(host, policy, &compiled), 0);
+	assert_int_equal(store_write(&store, &compiled, &assign.first), 0);
+	assert_int_equal(assign_all(&assign), 0);
+	assert_int_equal(store_binding(&store, PRISM_ID_UNMANAGED, &binding), 0);
+	assert_int_equal(binding.hooks, 0);
+	compiled_done(&compiled);
+	return 0;
+}
+
+static void test_unmanaged(void **state)
+{
+	(void)state;
+	reader_expect(SETS, assign_none, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +348,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_room, begin, end),
 		cmocka_unit_test_setup_teardown(test_sources, begin, end),
 		cmocka_unit_test_setup_teardown(test_assign, begin, end),
+		cmocka_unit_test_setup_teardown(test_forget, begin, end),
+		cmocka_unit_test_setup_teardown(test_unmanaged, begin, end),
 	};
 
 	if (geteuid() != 0) {
