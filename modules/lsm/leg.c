@@ -219,23 +219,68 @@ static int arm_tasks(struct leg *leg)
 	return r < 0 ? prism_fail(leg->host, -r, "lsm: arming the tasks that run", "%s", strerror(-r)) : 0;
 }
 
+_Static_assert(sizeof(((struct lsm_bpf *)NULL)->progs) / sizeof(struct bpf_program *) <= LEG_PROGRAMS_MAX,
+	       "room for each");
+
+static int attach_one(struct leg *leg, struct bpf_program *program)
+{
+	_cleanup_fd_ int earlier = open_pin(leg->host, LINK_PREFIX, bpf_program__name(program));
+	int r;
+
+	if (earlier < 0 && earlier != -ENOENT)
+		return prism_fail(leg->host, -earlier, "lsm: pinned links", "%s: %s", bpf_program__name(program),
+				  strerror(-earlier));
+	r = prism_leg_attach(leg->leg, program);
+	if (r < 0)
+		return r;
+	leg->sites[leg->n_sites++] = (struct leg_site){.program = program, .earlier_fd = earlier};
+	earlier = -1;
+	return 0;
+}
+
 static int attach_all(struct leg *leg)
 {
 	struct bpf_program *program;
+	int r = 0;
 
 	bpf_object__for_each_program (program, leg->skel->obj) {
-		int r, earlier;
-
-		if (bpf_program__type(program) != BPF_PROG_TYPE_LSM)
-			continue;
-		earlier = open_pin(leg->host, LINK_PREFIX, bpf_program__name(program));
-		if (earlier >= 0 && leg->n_earlier < LEG_PROGRAMS_MAX)
-			leg->earlier[leg->n_earlier++] = earlier;
-		r = prism_leg_attach(leg->leg, program);
-		if (r < 0)
-			return r;
+		if (r == 0 && bpf_program__type(program) == BPF_PROG_TYPE_LSM)
+			r = attach_one(leg, program);
 	}
-	return 0;
+	return r;
+}
+
+/* The earlier link under its pin again; from one moment to the other, as it lost it. */
+static int put_back(struct leg *leg, const struct leg_site *site)
+{
+	const char *name = bpf_program__name(site->program);
+	char path[PATH_MAX], aside[PATH_MAX];
+	int r;
+
+	if (site->earlier_fd < 0)
+		return prism_leg_detach(leg->leg, name);
+	r = pin_path(leg->host, LINK_PREFIX, name, path);
+	if (r == 0)
+		r = pin_path(leg->host, "new-" LINK_PREFIX, name, aside);
+	if (r < 0)
+		return r;
+	unlink(aside);
+	r = bpf_obj_pin(site->earlier_fd, aside);
+	if (r == 0 && rename(aside, path) < 0)
+		r = -errno;
+	return r;
+}
+
+static void put_all_back(struct leg *leg)
+{
+	for (unsigned int i = leg->n_sites; i-- > 0;) {
+		int r = put_back(leg, &leg->sites[i]);
+
+		if (r < 0)
+			prism_log(leg->host, PRISM_LOG_ERROR, "putting the earlier %s back: %s",
+				  bpf_program__name(leg->sites[i].program), strerror(-r));
+	}
+	leg_release(leg);
 }
 
 /* Programs of an earlier epoch neither count nor report what these see. */
@@ -264,13 +309,17 @@ int leg_attach(struct leg *leg)
 		r = attach_all(leg);
 	if (r == 0)
 		r = detach_strangers(leg);
-	return r < 0 ? r : arm_tasks(leg);
+	if (r == 0)
+		r = arm_tasks(leg);
+	if (r < 0)
+		put_all_back(leg);
+	return r;
 }
 
 void leg_release(struct leg *leg)
 {
-	while (leg->n_earlier)
-		close(leg->earlier[--leg->n_earlier]);
+	while (leg->n_sites)
+		close_fd(&leg->sites[--leg->n_sites].earlier_fd);
 	close_fd(&leg->earlier_bindings);
 	leg->earlier_bindings = leg->store.fds.earlier = -1;
 }

@@ -15,14 +15,20 @@ typedef void (*leg_record_fn)(void *arg, const struct lsm_event *record);
 
 #define LEG_PROGRAMS_MAX 32u
 
+/* A program that is attached, and the link whose pin its own has taken: held, that one stays attached. */
+struct leg_site {
+	struct bpf_program *program;
+	int earlier_fd; /* -1: there was none */
+};
+
 struct leg {
 	struct prism_host *host;
 	struct lsm_bpf *skel;
 	struct prism_leg *leg;
 	struct store store;
-	int earlier[LEG_PROGRAMS_MAX]; /* links whose pins the leg's own have taken: held, they stay attached */
-	unsigned int n_earlier;
+	struct leg_site sites[LEG_PROGRAMS_MAX];
 	int earlier_bindings; /* of theirs, if they have others than this leg; -1: they have not */
+	unsigned int n_sites; /* 0 again once the earlier programs were let go */
 	struct ring_buffer *ring;
 	struct prism_watch *watch;
 	unsigned int budget; /* records left in this turn */
@@ -44,7 +50,8 @@ bool leg_is_attached(const struct leg *leg);
 /*
  * Attaches all programs, in front of those that an earlier leg attached, which stay until leg_release(): what they
  * block is blocked throughout. Then every task that runs is armed, unless its last exec was seen. -errno with
- * prism_fail() called.
+ * prism_fail() called: what was attached before is what is attached, but says nothing of the tasks that one of these
+ * programs has judged meanwhile.
  */
 int leg_attach(struct leg *leg);
 /* Lets go of the earlier programs. */

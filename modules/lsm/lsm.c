@@ -257,15 +257,28 @@ static int prepare(struct lsm *lsm, const struct lsm_settings *settings, struct 
 		free(leg);
 		return r;
 	}
-	r = store_write(&leg->store, &settings->compiled, ret_first);
+	r = leg_listen(leg);
 	if (r == 0)
-		r = leg_listen(leg);
+		r = store_write(&leg->store, &settings->compiled, ret_first);
 	if (r < 0) {
 		leg_free(leg, PRISM_STOP_SHUTDOWN);
 		return r;
 	}
 	*ret_leg = leg;
 	return 0;
+}
+
+/* What was to replace these settings failed: they are in force again, and what was written for it goes. */
+static void fall_back(struct lsm *lsm)
+{
+	int r = switch_over(lsm, &lsm->assign, &lsm->settings);
+
+	if (r == 0 && lsm->synced) {
+		r = store_sweep(&lsm->leg->store, lsm->assign.first, &lsm->settings.compiled);
+		forget_soon(lsm);
+	}
+	if (r < 0)
+		prism_log(lsm->host, PRISM_LOG_ERROR, "going back to the rules that were in force: %s", strerror(-r));
 }
 
 /* Maps of other sizes: new programs, which are in front of the old ones when everything is in their maps. */
@@ -283,7 +296,7 @@ static int reload(struct lsm *lsm, struct lsm_settings *next)
 	if (r == 0)
 		r = leg_attach(leg);
 	if (r < 0) {
-		switch_over(lsm, &lsm->assign, &lsm->settings); /* where they share a map */
+		fall_back(lsm); /* where they share a map */
 		leg_free(leg, PRISM_STOP_SHUTDOWN);
 		return r;
 	}
@@ -304,7 +317,7 @@ static int reconfigure(struct lsm *lsm, struct lsm_settings *next)
 	assign = assign_of(lsm, lsm->leg, next, first);
 	r = switch_over(lsm, &assign, next);
 	if (r < 0) {
-		switch_over(lsm, &lsm->assign, &lsm->settings);
+		fall_back(lsm);
 		return r;
 	}
 	take(lsm, lsm->leg, next, &assign);

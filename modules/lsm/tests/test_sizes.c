@@ -3,12 +3,14 @@
  * New programs with maps of other sizes, of which the earlier programs share some: while one generation replaces the
  * other, what is blocked never succeeds, and what is allowed always does.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <cmocka.h>
 
 #include "scene.h"
@@ -165,13 +167,74 @@ static void test_newcomer(void **state)
 	scene_done(&scene);
 }
 
+static int open_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int n = 0;
+
+	while (dir && readdir(dir))
+		n++;
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+/* Descriptors run out when some of the new programs are attached. */
+static void fail_half_way(struct scene *scene, const char *config, rlim_t descriptors)
+{
+	struct rlimit before, few;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = (struct rlimit){.rlim_cur = descriptors, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	assert_true(prism_fake_host_reconfigure(scene->fake, scene_text(scene, config)) < 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	if (strncmp(prism_fake_host_reason(scene->fake), "attach lsm_", strlen("attach lsm_")) != 0 &&
+	    strncmp(prism_fake_host_reason(scene->fake), "lsm: pinned links", strlen("lsm: pinned links")) != 0)
+		fail_msg("failed elsewhere: %s", prism_fake_host_reason(scene->fake));
+}
+
+static bool may_write(void *arg)
+{
+	struct scene *scene = arg;
+
+	return actor_try(&scene->actor, "write", scene->secret, 0) == 0;
+}
+
+/* What was attached is attached again, with its own maps: some that the new programs shared, or had others for. */
+static void test_half_way(void **state)
+{
+	static const char *const configs[] = {"ring_size: 64KiB\n" SET RULE, "max_rules: 200\n" SET RULE};
+	struct hammer_counts counts;
+	struct hammer hammer;
+	struct scene scene;
+	int with, without;
+
+	(void)state;
+	scene_make(&scene, module, SET RULE);
+	hammer = hammer_start(&scene.web, scene.secret);
+	assert_int_equal(prism_fake_host_stop(scene.fake, PRISM_STOP_SHUTDOWN), 0);
+	without = open_descriptors();
+	assert_int_equal(prism_fake_host_start(scene.fake), 0);
+	with = open_descriptors();
+	for (size_t i = 0; i < sizeof(configs) / sizeof(configs[0]); i++)
+		fail_half_way(&scene, configs[i], (rlim_t)(with + (with - without) + 8));
+	counts = hammer_stop(&hammer);
+	assert_int_equal(counts.passed, 0);
+	scene_reconfigure(&scene, SET "  open: [{path: /nowhere, action: block}]\n");
+	/* The links of the new ones go some milliseconds after their pins. */
+	assert_true(prism_fake_host_run(scene.fake, 20000, may_write, &scene));
+	scene_reconfigure(&scene, configs[0]);
+	scene_expect(&scene, "write", "@/data/secret", 0, EPERM);
+	scene_done(&scene);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sizes_allow),
-		cmocka_unit_test(test_sizes_block),
-		cmocka_unit_test(test_next_sizes),
-		cmocka_unit_test(test_newcomer),
+		cmocka_unit_test(test_sizes_allow), cmocka_unit_test(test_sizes_block),
+		cmocka_unit_test(test_next_sizes),  cmocka_unit_test(test_newcomer),
+		cmocka_unit_test(test_half_way),
 	};
 
 	actor_main(argc, argv);
