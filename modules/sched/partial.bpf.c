@@ -2,8 +2,10 @@
 /*
  * Partial mode: looks at every task once and tells those whose scheduling policy has to change. Tasks of workloads that
  * carry the module's facet become SCHED_EXT, others that this made so get back what they had. Whoever is realtime, idle
- * or SCHED_EXT by his own choice is left alone.
+ * or SCHED_EXT by his own choice is left alone. What forks between two looks is followed.
  */
+#include <linux/bpf.h>
+#include <bpf/bpf_tracing.h>
 #include <prism/bus.bpf.h>
 
 #include "partial_task.h"
@@ -22,10 +24,15 @@ struct bpf_iter__task___sched {
 	struct task_struct *task;
 } PRISM_CORE;
 
+struct sched_entity___partial {
+	unsigned char custom_slice;
+} PRISM_CORE;
+
 struct task_struct___partial {
 	unsigned int flags;
 	unsigned int policy;
 	int pid;
+	struct sched_entity___partial se;
 } PRISM_CORE;
 
 struct mark {
@@ -44,15 +51,25 @@ struct {
 _Bool partial_give_back; /* all of them, whatever their facets */
 __u64 partial_threads;   /* that are SCHED_EXT by our doing; user space clears it before a look */
 
-static int tell(struct bpf_iter__task___sched *ctx, __u32 tid, __u32 policy)
+static __u32 policy_of(const struct task_struct *task)
 {
-	struct partial_task record = {.tid = tid, .policy = policy};
+	return ((const struct task_struct___partial *)task)->policy;
+}
 
+static int tell(struct bpf_iter__task___sched *ctx, const struct task_struct *task, __u32 policy)
+{
+	const struct task_struct___partial *t = (const void *)task;
+	struct partial_task record = {.tid = (__u32)t->pid, .policy = policy};
+
+	if (bpf_core_field_exists(t->se.custom_slice))
+		record.custom_slice = t->se.custom_slice;
+	/* When the page is full the kernel shows this task again. */
 	return bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
 }
 
-static int take(struct bpf_iter__task___sched *ctx, struct task_struct *task, __u32 tid, __u32 policy)
+static int take(struct bpf_iter__task___sched *ctx, struct task_struct *task)
 {
+	__u32 policy = policy_of(task);
 	struct mark *mark;
 
 	if (policy != PARTIAL_POLICY_EXT && policy != PARTIAL_POLICY_NORMAL && policy != PARTIAL_POLICY_BATCH)
@@ -60,26 +77,27 @@ static int take(struct bpf_iter__task___sched *ctx, struct task_struct *task, __
 	mark = bpf_task_storage_get(&sched_partial, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!mark)
 		return 0; /* no memory: the next look */
-	/* Without a mark that says BATCH, a SCHED_EXT task is ours or the child of one that is: normal before. */
+	/* One that is SCHED_EXT without a mark may be a child for whose mark there was no memory: normal before. */
 	if (policy != PARTIAL_POLICY_EXT) {
 		mark->policy = policy;
-		/* When the page is full the kernel shows this task again. */
-		if (tell(ctx, tid, PARTIAL_POLICY_EXT))
+		if (tell(ctx, task, PARTIAL_POLICY_EXT))
 			return 0;
 	}
 	partial_threads++;
 	return 0;
 }
 
-static int give_back(struct bpf_iter__task___sched *ctx, struct task_struct *task, __u32 tid, __u32 policy)
+/* The mark stays until the policy is what it was: so it is known whose children are SCHED_EXT by our doing. */
+static int give_back(struct bpf_iter__task___sched *ctx, struct task_struct *task)
 {
 	struct mark *mark = bpf_task_storage_get(&sched_partial, task, NULL, 0);
 
 	if (!mark)
 		return 0;
-	if (policy == PARTIAL_POLICY_EXT && tell(ctx, tid, mark->policy))
-		return 0;
-	bpf_task_storage_delete(&sched_partial, task);
+	if (policy_of(task) == PARTIAL_POLICY_EXT)
+		tell(ctx, task, mark->policy);
+	else
+		bpf_task_storage_delete(&sched_partial, task);
 	return 0;
 }
 
@@ -94,8 +112,26 @@ int partial_look(struct bpf_iter__task___sched *ctx)
 		return 0;
 	who = prism_lookup_task(task);
 	if (!partial_give_back && prism_has_facets(who.flags, prism_facet_mask))
-		return take(ctx, task, (__u32)t->pid, t->policy);
-	return give_back(ctx, task, (__u32)t->pid, t->policy);
+		return take(ctx, task);
+	return give_back(ctx, task);
+}
+
+/* A child, or a thread, inherits the policy and no mark. */
+SEC("tp_btf/task_newtask")
+int BPF_PROG(partial_fork, struct task_struct *child, unsigned long clone_flags)
+{
+	struct task_struct *parent = bpf_get_current_task_btf();
+	struct mark *mark, normal = {.policy = PARTIAL_POLICY_NORMAL};
+
+	if (policy_of(child) != PARTIAL_POLICY_EXT)
+		return 0;
+	mark = bpf_task_storage_get(&sched_partial, parent, NULL, 0);
+	/* It was given back, and looked at once more, while it forked. */
+	if (!mark && policy_of(parent) != PARTIAL_POLICY_EXT)
+		mark = &normal;
+	if (mark)
+		bpf_task_storage_get(&sched_partial, child, mark, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "GPL";

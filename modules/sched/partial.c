@@ -13,6 +13,8 @@
 #include "partial_task.h"
 
 #define LOOK_MS 1000u
+#define LOOKS_AT_END 8u /* one that finds nobody ends it; the second or third does */
+#define FORK_PROGRAM "partial_fork"
 #define RESET_ON_FORK 1u /* SCHED_FLAG_RESET_ON_FORK, the one flag that sched_getattr(2) tells */
 
 struct partial {
@@ -27,7 +29,10 @@ struct partial {
 
 /* ---- one look at all tasks --------------------------------------------------------------------------------------- */
 
-/* Nice value and reset-on-fork stay. A thread that is gone is no error. */
+/*
+ * Nice value, reset-on-fork and a slice of its own choice stay; the default slice, which the kernel tells as well,
+ * would be one of its own choice if it were set. A thread that is gone is no error.
+ */
 static int set_policy(const struct partial_task *task)
 {
 	struct sched_attr attr = {.size = sizeof(attr)};
@@ -37,6 +42,8 @@ static int set_policy(const struct partial_task *task)
 	attr.size = sizeof(attr);
 	attr.sched_policy = task->policy;
 	attr.sched_flags &= RESET_ON_FORK;
+	if (!task->custom_slice)
+		attr.sched_runtime = 0;
 	if (syscall(SYS_sched_setattr, task->tid, &attr, 0) < 0)
 		return errno == ESRCH ? 0 : -errno;
 	return 0;
@@ -54,18 +61,21 @@ static int apply(const struct partial_task *tasks, size_t n)
 	return result;
 }
 
-static int look(struct partial *partial)
+/* *ret_n: those whose policy had to change. */
+static int look(struct partial *partial, size_t *ret_n)
 {
 	struct partial_task tasks[512];
 	int fd = bpf_iter_create(bpf_link__fd(partial->link)), r = 0;
 	ssize_t n;
 
+	*ret_n = 0;
 	if (fd < 0)
 		return fd;
 	partial->skel->bss->partial_threads = 0;
 	while ((n = read(fd, tasks, sizeof(tasks))) > 0) {
 		int one = apply(tasks, (size_t)n / sizeof(tasks[0]));
 
+		*ret_n += (size_t)n / sizeof(tasks[0]);
 		r = r ? r : one;
 	}
 	if (n < 0)
@@ -74,15 +84,32 @@ static int look(struct partial *partial)
 	return r;
 }
 
-static void on_look(void *arg)
+static size_t look_and_tell(struct partial *partial)
 {
-	struct partial *partial = arg;
-	int r = look(partial);
+	size_t n;
+	int r = look(partial, &n);
 
 	if (r < 0 && r != partial->told)
 		prism_log(partial->host, PRISM_LOG_ERROR, "partial mode: not every thread got its policy: %s",
 			  strerror(-r));
 	partial->told = r;
+	return n;
+}
+
+static void on_look(void *arg)
+{
+	look_and_tell(arg);
+}
+
+/* What forks while it is given back has children that are found by the next look. */
+static void give_back_all(struct partial *partial)
+{
+	unsigned int looks = 0;
+
+	partial->skel->bss->partial_give_back = true;
+	while (look_and_tell(partial) && ++looks < LOOKS_AT_END)
+		;
+	prism_leg_detach(partial->leg, FORK_PROGRAM);
 }
 
 void partial_look_soon(struct partial *partial)
@@ -127,7 +154,12 @@ static int bring_up(struct partial *partial)
 	r = prism_timer_start(partial->host, LOOK_MS, LOOK_MS, on_look, partial, &partial->timer);
 	if (r < 0)
 		return prism_fail(partial->host, -r, "sched: partial mode", "starting a timer: %s", strerror(-r));
-	return 0;
+	return prism_leg_attach(partial->leg, partial->skel->progs.partial_fork);
+}
+
+bool partial_is_left(struct prism_host *host)
+{
+	return prism_leg_pinned(host, FORK_PROGRAM, NULL) == 1;
 }
 
 int partial_start(struct prism_host *host, struct partial **ret_partial)
@@ -152,9 +184,7 @@ void partial_stop(struct partial *partial, bool give_back)
 {
 	if (!partial)
 		return;
-	if (give_back) {
-		partial->skel->bss->partial_give_back = true;
-		on_look(partial);
-	}
+	if (give_back)
+		give_back_all(partial);
 	release(partial);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Partial mode: the threads of the workloads that carry the module's facet have the policy SCHED_EXT, which alone a
- * partial scheduler takes. Looked after every second and after partial_look_soon(); children inherit the policy.
- * Errors: negative errno with prism_fail() called.
+ * partial scheduler takes. Looked after every second and after partial_look_soon(); children inherit the policy, and
+ * that it is to be given back, also while no prismd runs. Errors: negative errno with prism_fail() called.
  */
 #ifndef SCHED_PARTIAL_H
 #define SCHED_PARTIAL_H
@@ -12,6 +12,9 @@
 struct partial;
 
 int partial_start(struct prism_host *host, struct partial **ret_partial);
+
+/* An earlier prismd has left its threads with SCHED_EXT: partial_start() takes them over. */
+bool partial_is_left(struct prism_host *host);
 
 /* Facets have changed: threads follow when the callback that runs now is done. */
 void partial_look_soon(struct partial *partial);

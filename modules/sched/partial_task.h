@@ -12,6 +12,7 @@
 struct partial_task {
 	__u32 tid; /* in the initial pid namespace */
 	__u32 policy;
+	__u32 custom_slice; /* its slice in the kernel's fair class is of its own choice */
 };
 
 #endif

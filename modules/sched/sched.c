@@ -56,7 +56,7 @@ static int settle(struct sched *sched)
 	sched->one_by_one = sched->one_by_one || partial;
 	if (sched->one_by_one)
 		prism_identities(sched->host, settle_workload, sched);
-	if (partial && !sched->partial)
+	if (!sched->partial && (partial || partial_is_left(sched->host)))
 		r = partial_start(sched->host, &sched->partial);
 	else if (partial)
 		partial_look_soon(sched->partial);

@@ -19,6 +19,7 @@
 #include "eject.skel.h"
 #include "foreign.skel.h"
 #include "kernel.h"
+#include "peek.skel.h"
 
 #define SKIP 77
 
@@ -129,4 +130,32 @@ void scx_sysrq(void)
 		return; /* for the analyzer, which does not know cmocka */
 	assert_int_equal(fputs("S", f), 1);
 	assert_int_equal(fclose(f), 0);
+}
+
+static int64_t peek(int32_t at, bool at_cpu)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	struct peek_bpf *skel = peek_bpf__open_and_load();
+	int64_t result;
+	int r;
+
+	assert_non_null(skel);
+	skel->bss->peek_at = at;
+	r = bpf_prog_test_run_opts(bpf_program__fd(at_cpu ? skel->progs.peek_cpuperf : skel->progs.peek_custom_slice),
+				   &opts);
+	result = skel->bss->peek_result;
+	peek_bpf__destroy(skel);
+	assert_int_equal(r, 0);
+	assert_true(result >= 0);
+	return result;
+}
+
+bool scx_custom_slice(pid_t tid)
+{
+	return peek(tid, false);
+}
+
+uint32_t scx_cpuperf(int cpu)
+{
+	return (uint32_t)peek(cpu, true);
 }

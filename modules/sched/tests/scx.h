@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a test does to the kernel's scheduler class from outside. Each function fails the test when it cannot. */
+/* What a test does to the kernel's scheduler class from outside, and sees of it. Each function fails the test when it
+ * cannot. */
 #ifndef SCHED_TESTS_SCX_H
 #define SCHED_TESTS_SCX_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 bool scx_exists(void);
 
@@ -25,5 +27,10 @@ bool scx_enabled(const char *ops);
 bool scx_disabled(void);
 void scx_await_disabled(void);
 uint64_t scx_enable_seq(void);
+
+/* The thread has a slice of its own choice, in the kernel's fair class. */
+bool scx_custom_slice(pid_t tid);
+/* What the CPU was asked for last, of 1024: what a governor would take. */
+uint32_t scx_cpuperf(int cpu);
 
 #endif

@@ -9,7 +9,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/sched/types.h>
 
 #include <cmocka.h>
 
@@ -126,6 +130,68 @@ static void assert_policy_after(pid_t pid, int policy)
 
 	if (!prism_fake_host_run(fake, PATIENCE_MS, has_policy, &wish))
 		fail_msg("the policy of %d is %d, not %d", (int)pid, sched_getscheduler(pid), policy);
+}
+
+/* A process that has a child whenever it is told to. The child rests; it goes with its cgroup. */
+struct forker {
+	pid_t pid;
+	int to[2], from[2];
+};
+
+static int fork_when_told(void *arg)
+{
+	const struct forker *forker = arg;
+	pid_t pid;
+	char c;
+
+	while (read(forker->to[0], &c, 1) == 1) {
+		pid = fork();
+		if (pid == 0)
+			rest(NULL);
+		if (write(forker->from[1], &pid, sizeof(pid)) != sizeof(pid))
+			break;
+	}
+	return 1;
+}
+
+static void forker_start(struct forker *forker, const struct sandbox_cgroup *cgroup)
+{
+	assert_int_equal(pipe(forker->to), 0);
+	assert_int_equal(pipe(forker->from), 0);
+	forker->pid = sandbox_spawn(cgroup, fork_when_told, forker);
+}
+
+static pid_t fork_now(const struct forker *forker)
+{
+	pid_t pid = -1;
+
+	assert_int_equal(write(forker->to[1], "x", 1), 1);
+	assert_int_equal(read(forker->from[0], &pid, sizeof(pid)), sizeof(pid));
+	assert_true(pid > 0);
+	return pid;
+}
+
+static void forker_end(struct forker *forker)
+{
+	end(forker->pid);
+	for (int i = 0; i < 2; i++) {
+		close(forker->to[i]);
+		close(forker->from[i]);
+	}
+}
+
+static void move(pid_t pid, const struct sandbox_cgroup *cgroup)
+{
+	char path[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/cgroup.procs", cgroup->path);
+	f = fopen(path, "we");
+	assert_non_null(f);
+	if (!f)
+		return; /* for the analyzer, which does not know cmocka */
+	assert_true(fprintf(f, "%d", (int)pid) > 0);
+	assert_int_equal(fclose(f), 0);
 }
 
 /* ---- counters ---------------------------------------------------------------------------------------------------- */
@@ -248,6 +314,144 @@ static void test_partial_mode_gives_back_what_it_found(void **state)
 	end(idle);
 }
 
+static void test_what_was_forked_since_the_last_look_is_given_back(void **state)
+{
+	struct forker forker;
+	pid_t child;
+
+	(void)state;
+	start();
+	forker_start(&forker, &shop);
+	tell(PRISM_IDENTITY_ADDED, critical(), &shop);
+	assert_policy_after(forker.pid, POLICY_EXT);
+	child = fork_now(&forker);
+	assert_int_equal(sched_getscheduler(child), POLICY_EXT);
+	assert_int_equal(prism_fake_host_reconfigure(fake, "mode: partial\nselect: [class:batch]\n"), 0);
+	assert_policy_after(forker.pid, SCHED_OTHER);
+	assert_policy_after(child, SCHED_OTHER);
+	/* And between the last look and the end. */
+	assert_int_equal(prism_fake_host_reconfigure(fake, PARTIAL), 0);
+	assert_policy_after(forker.pid, POLICY_EXT);
+	child = fork_now(&forker);
+	assert_int_equal(sched_getscheduler(child), POLICY_EXT);
+	assert_int_equal(prism_fake_host_stop(fake, PRISM_STOP_REMOVE), 0);
+	assert_int_equal(sched_getscheduler(forker.pid), SCHED_OTHER);
+	assert_int_equal(sched_getscheduler(child), SCHED_OTHER);
+	forker_end(&forker);
+}
+
+static void test_what_was_forked_while_no_prismd_ran_is_known(void **state)
+{
+	struct forker forker;
+	pid_t child;
+
+	(void)state;
+	start();
+	forker_start(&forker, &shop);
+	tell(PRISM_IDENTITY_ADDED, critical(), &shop);
+	tell(PRISM_IDENTITY_ADDED, batch(), &backup);
+	assert_policy_after(forker.pid, POLICY_EXT);
+	assert_int_equal(prism_fake_host_stop(fake, PRISM_STOP_SHUTDOWN), 0);
+	child = fork_now(&forker);
+	move(child, &backup);
+	assert_int_equal(sched_getscheduler(child), POLICY_EXT);
+	start();
+	assert_policy_after(child, SCHED_OTHER);
+	assert_int_equal(sched_getscheduler(forker.pid), POLICY_EXT);
+	forker_end(&forker);
+}
+
+static bool is_ext(void *arg)
+{
+	struct wish wish = {*(pid_t *)arg, POLICY_EXT};
+
+	return has_policy(&wish);
+}
+
+/* A prismd in partial mode that is killed. */
+static void take_and_be_killed(pid_t pid)
+{
+	pid_t prismd = fork();
+	int status;
+
+	assert_true(prismd >= 0);
+	if (prismd == 0) {
+		struct prism_workload workload = critical();
+
+		if (prism_fake_host_start(fake) == 0 && prism_fake_host_reconfigure(fake, PARTIAL) == 0 &&
+		    prism_fake_host_identity(fake, PRISM_IDENTITY_ADDED, &workload, shop.id) == 0 &&
+		    prism_fake_host_run(fake, PATIENCE_MS, is_ext, &pid))
+			raise(SIGKILL);
+		_exit(1);
+	}
+	status = sandbox_wait(prismd);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void test_the_next_start_in_full_mode_gives_back(void **state)
+{
+	pid_t mine;
+
+	(void)state;
+	mine = sandbox_spawn(&shop, rest, NULL);
+	take_and_be_killed(mine);
+	assert_int_equal(sched_getscheduler(mine), POLICY_EXT);
+	start();
+	assert_int_equal(sched_getscheduler(mine), SCHED_OTHER);
+	assert_int_equal(prism_fake_host_sample(fake, "prism_sched_partial_threads", 0, ""), 0);
+	end(mine);
+}
+
+static void test_who_chose_it_keeps_it(void **state)
+{
+	struct forker forker, own;
+	pid_t child;
+
+	(void)state;
+	start();
+	forker_start(&forker, &shop);
+	forker_start(&own, &backup);
+	set_policy(own.pid, POLICY_EXT);
+	child = fork_now(&own);
+	tell(PRISM_IDENTITY_ADDED, critical(), &shop);
+	tell(PRISM_IDENTITY_ADDED, batch(), &backup);
+	assert_policy_after(forker.pid, POLICY_EXT);
+	assert_int_equal(prism_fake_host_stop(fake, PRISM_STOP_REMOVE), 0);
+	assert_int_equal(sched_getscheduler(forker.pid), SCHED_OTHER);
+	assert_int_equal(sched_getscheduler(own.pid), POLICY_EXT);
+	assert_int_equal(sched_getscheduler(child), POLICY_EXT);
+	forker_end(&forker);
+	forker_end(&own);
+}
+
+static void choose_slice(pid_t pid, uint64_t ns)
+{
+	struct sched_attr attr = {.size = sizeof(attr), .sched_runtime = ns};
+
+	assert_int_equal(syscall(SYS_sched_setattr, pid, &attr, 0), 0);
+}
+
+static void test_a_slice_is_custom_only_if_it_was(void **state)
+{
+	pid_t plain, custom;
+
+	(void)state;
+	start();
+	plain = sandbox_spawn(&shop, rest, NULL);
+	custom = sandbox_spawn(&shop, rest, NULL);
+	choose_slice(custom, 5000000);
+	assert_true(scx_custom_slice(custom));
+	assert_false(scx_custom_slice(plain));
+	tell(PRISM_IDENTITY_ADDED, critical(), &shop);
+	assert_policy_after(plain, POLICY_EXT);
+	assert_policy_after(custom, POLICY_EXT);
+	assert_int_equal(prism_fake_host_stop(fake, PRISM_STOP_REMOVE), 0);
+	assert_true(scx_custom_slice(custom));
+	assert_false(scx_custom_slice(plain));
+	end(plain);
+	end(custom);
+}
+
 static void test_partial_mode_follows_class_and_cgroup(void **state)
 {
 	struct prism_workload relabelled = critical();
@@ -330,6 +534,11 @@ int main(void)
 		TEST(test_nothing_is_claimed_while_another_scheduler_runs),
 		PARTIAL_TEST(test_partial_mode_takes_what_is_selected),
 		PARTIAL_TEST(test_partial_mode_gives_back_what_it_found),
+		PARTIAL_TEST(test_what_was_forked_since_the_last_look_is_given_back),
+		PARTIAL_TEST(test_what_was_forked_while_no_prismd_ran_is_known),
+		TEST(test_the_next_start_in_full_mode_gives_back),
+		PARTIAL_TEST(test_who_chose_it_keeps_it),
+		PARTIAL_TEST(test_a_slice_is_custom_only_if_it_was),
 		TEST(test_partial_mode_follows_class_and_cgroup),
 		PARTIAL_TEST(test_full_mode_gives_the_threads_back),
 		PARTIAL_TEST(test_threads_stay_when_prismd_goes),
