@@ -33,19 +33,22 @@ static uint64_t monotonic_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000ull + (uint64_t)now.tv_nsec;
 }
 
+static void disarm(struct attach *attach)
+{
+	prism_timer_stop(attach->host, attach->timer);
+	attach->timer = NULL;
+}
+
+/* The timer is that of RETRYING and FOREIGN. */
 static void set_state(struct attach *attach, enum attach_state state)
 {
 	bool was_on = attach->state == ATTACH_ON;
 
 	attach->state = state;
+	if (state != ATTACH_RETRYING && state != ATTACH_FOREIGN)
+		disarm(attach);
 	if (was_on != (state == ATTACH_ON))
 		attach->changed(attach->arg);
-}
-
-static void disarm(struct attach *attach)
-{
-	prism_timer_stop(attach->host, attach->timer);
-	attach->timer = NULL;
 }
 
 static int arm(struct attach *attach, uint64_t delay_ns)
@@ -333,6 +336,7 @@ static void recover_from_reload(struct attach *attach)
 int attach_configure(struct attach *attach, const struct sched_settings *settings)
 {
 	const struct sched_settings *before = attach->settings;
+	const struct recovery recovery = attach->recovery;
 	int r;
 
 	if (attach->state == ATTACH_ON && sched_settings_same_load(before, settings)) {
@@ -345,10 +349,11 @@ int attach_configure(struct attach *attach, const struct sched_settings *setting
 	attach->recovery = (struct recovery){0};
 	if (attach->state == ATTACH_OFF || attach->state == ATTACH_FOREIGN)
 		return 0;
-	disarm(attach);
+	/* A try that is due stays due until this one has come to something. */
 	r = try(attach);
 	if (r < 0) {
 		attach->settings = before;
+		attach->recovery = recovery;
 		recover_from_reload(attach);
 	}
 	return r;

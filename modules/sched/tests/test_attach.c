@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -289,6 +290,57 @@ static void test_an_error_is_retried_with_back_off_and_then_not(void **state)
 	assert_true(in_state("attached"));
 }
 
+/* Another configuration that has to be loaded anew and cannot: there are no descriptors for its maps. */
+static void assert_reload_is_refused(const char *config)
+{
+	int free_fd = dup(STDIN_FILENO), r;
+	struct rlimit before, few;
+
+	assert_true(free_fd >= 0);
+	close(free_fd);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	few = before;
+	few.rlim_cur = (rlim_t)free_fd + 4;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	r = prism_fake_host_reconfigure(fake, config);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_true(r < 0);
+	assert_says(prism_fake_host_reason(fake), strerror(EMFILE));
+}
+
+static void test_a_refused_reload_leaves_the_next_try_due(void **state)
+{
+	(void)state;
+	start();
+	scx_eject();
+	await_state("retrying");
+	assert_reload_is_refused("max_identities: 8192\n");
+	assert_true(in_state("retrying"));
+	await_state("attached");
+	assert_true(scx_enabled("prism"));
+	/* The try before has not been forgotten: this is the second. */
+	scx_eject();
+	await_state("retrying");
+	await_state("attached");
+	assert_true(gap() >= 0.2);
+}
+
+static void test_a_reload_takes_the_place_of_the_next_try(void **state)
+{
+	uint64_t seq;
+
+	(void)state;
+	start();
+	scx_eject();
+	await_state("retrying");
+	seq = scx_enable_seq();
+	assert_int_equal(prism_fake_host_reconfigure(fake, "retry_delay: 100ms\nmax_identities: 8192\n"), 0);
+	assert_true(in_state("attached"));
+	assert_false(prism_fake_host_run(fake, 300, is_in_state, (void *)"retrying"));
+	assert_int_equal(scx_enable_seq(), seq + 1);
+	assert_last_event("sched.attached", "\"how\":\"reattached\"");
+}
+
 static bool has_restarted(void *arg)
 {
 	(void)arg;
@@ -388,6 +440,8 @@ int main(void)
 		TEST(test_another_scheduler_is_left_alone),
 		TEST(test_a_dead_link_does_not_end_another_scheduler),
 		TEST(test_an_error_is_retried_with_back_off_and_then_not),
+		TEST(test_a_refused_reload_leaves_the_next_try_due),
+		TEST(test_a_reload_takes_the_place_of_the_next_try),
 		TEST(test_a_restart_is_at_once),
 		TEST(test_what_an_operator_does_stays),
 		TEST(test_the_next_start_attaches_again_and_tells_nothing_twice),
