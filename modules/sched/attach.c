@@ -80,14 +80,6 @@ static int drop_dead_link(struct attach *attach)
 	return r == -EBUSY ? 0 : r;
 }
 
-/* So that the next prismd does not tell it again. */
-static void note_told(struct leg *leg, const struct sched_exit *exit)
-{
-	const struct sched_about about = {.told_ns = exit->ktime_ns};
-
-	leg_write_about(leg, &about);
-}
-
 static void say_next(char *text, size_t size, enum recovery_step step, const struct attach *attach, uint64_t delay_ns)
 {
 	const struct recovery_limits *limits = &attach->settings->limits;
@@ -140,7 +132,7 @@ static int after_exit(struct attach *attach, const struct sched_exit *exit)
 	attach->ended_ns = exit->ktime_ns;
 	say_next(next, sizeof(next), step, attach, delay_ns);
 	say_exit(attach, exit, next, step != RECOVERY_AGAIN || delay_ns);
-	note_told(attach->leg, exit);
+	leg_note_told(attach->leg, exit->ktime_ns);
 	set_state(attach, states[step]);
 	r = drop_dead_link(attach);
 	if (r < 0 || step != RECOVERY_AGAIN)
@@ -210,18 +202,17 @@ static void announce(struct attach *attach, const char *how)
 /* An end that nobody has told of yet, because no prismd ran. */
 static void tell_earlier_end(struct attach *attach, struct leg *leg)
 {
-	struct sched_about about;
 	struct sched_exit exit;
 
-	if (leg_read_exit(leg, &exit) < 0 || !exit.kind || leg_read_about(leg, &about) < 0)
+	if (leg_read_exit(leg, &exit) < 0 || !exit.kind)
 		return;
 	if (!attach->ended_ns)
 		attach->ended_ns = exit.ktime_ns;
-	if (about.told_ns == exit.ktime_ns)
+	if (leg_told(leg) == exit.ktime_ns)
 		return;
 	attach->exits[kernel_exit(exit.kind, exit.code)]++;
 	say_exit(attach, &exit, "no prismd ran then; it is attached again now", false);
-	note_told(leg, &exit);
+	leg_note_told(leg, exit.ktime_ns);
 }
 
 static int attach_fresh(struct attach *attach, struct leg *leg)

@@ -17,6 +17,7 @@ struct leg {
 	struct prism_host *host;
 	struct sched_bpf *skel;
 	struct prism_leg *leg;
+	uint32_t cpus; /* that there may be */
 	struct rows rows;
 	struct ring_buffer *events;
 	struct prism_watch *watch;
@@ -48,23 +49,46 @@ static int read_exit(int fd, struct sched_exit *ret_exit)
 	return 0;
 }
 
-/* The record that the pinned object left; false if it has left none that this build can read. */
-static bool pinned_runs(struct prism_host *host)
+static int read_about(int fd, struct sched_about *ret_about)
+{
+	uint32_t zero = 0;
+
+	return bpf_map_lookup_elem(fd, &zero, ret_about);
+}
+
+/* A map of the pinned object, maybe of another build; -1: there is none. */
+static int open_pinned(struct prism_host *host, const char *name, uint32_t *ret_value_size)
 {
 	struct bpf_map_info info = {0};
 	uint32_t size = sizeof(info);
-	struct sched_exit record;
 	const char *dir = prism_pin_dir(host);
 	char path[PATH_MAX];
-	_cleanup_fd_ int fd = -1;
+	int fd;
 
-	if (!dir || (size_t)snprintf(path, sizeof(path), "%s/sched_exit", dir) >= sizeof(path))
-		return false;
+	if (!dir || (size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
+		return -1;
 	fd = bpf_obj_get(path);
-	if (fd < 0 || bpf_map_get_info_by_fd(fd, &info, &size) < 0)
+	if (fd < 0)
+		return -1;
+	if (bpf_map_get_info_by_fd(fd, &info, &size) < 0) {
+		close(fd);
+		return -1;
+	}
+	*ret_value_size = info.value_size;
+	return fd;
+}
+
+/* The record that the pinned object left; false if it has left none that this build can read. */
+static bool pinned_runs(struct prism_host *host)
+{
+	struct sched_exit record;
+	uint32_t size;
+	_cleanup_fd_ int fd = open_pinned(host, "sched_exit", &size);
+
+	if (fd < 0)
 		return false;
 	/* Of another shape: what it says cannot be told; the name and the link have to do. */
-	if (info.value_size != sizeof(record))
+	if (size != sizeof(record))
 		return true;
 	return read_exit(fd, &record) == 0 && record.kind == 0;
 }
@@ -139,7 +163,27 @@ static void size_maps(struct sched_bpf *skel, const struct sched_settings *setti
 	bpf_map__set_max_entries(skel->maps.sched_free_rows, settings->max_identities);
 }
 
-/* Everything that makes the build, before it is adopted or loaded. NULL skeleton: the SDK says why. */
+/* As the kernel tells them now. */
+static void learn_caches(struct leg *leg)
+{
+	leg->skel->rodata->sched_llcs =
+		topology_llcs(TOPOLOGY_DIR, leg->cpus, SCHED_LLCS_MAX, leg->skel->rodata->sched_llc_of);
+}
+
+/* As the pinned object was loaded with them: they are part of the build, and CPUs may have come or gone since. */
+static void recall_caches(struct leg *leg)
+{
+	struct sched_about about;
+	uint32_t size;
+	_cleanup_fd_ int fd = open_pinned(leg->host, "sched_about", &size);
+
+	if (fd < 0 || size != sizeof(about) || read_about(fd, &about) < 0)
+		return;
+	leg->skel->rodata->sched_llcs = about.llcs;
+	memcpy(leg->skel->rodata->sched_llc_of, about.llc_of, sizeof(about.llc_of));
+}
+
+/* What makes the build but for the caches, before it is adopted or loaded. NULL skeleton: the SDK says why. */
 static int prepare(struct leg *leg, const struct sched_settings *settings, const struct kernel_sched *kernel)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts);
@@ -155,8 +199,7 @@ static int prepare(struct leg *leg, const struct sched_settings *settings, const
 	leg->skel = sched_bpf__open_opts(prism_leg_open_opts(host, &opts));
 	if (!leg->skel)
 		return prism_leg_load(host, NULL, &leg->leg);
-	leg->skel->rodata->sched_llcs =
-		topology_llcs(TOPOLOGY_DIR, (uint32_t)cpus, SCHED_LLCS_MAX, leg->skel->rodata->sched_llc_of);
+	leg->cpus = (uint32_t)cpus;
 	size_maps(leg->skel, settings);
 	leg->skel->struct_ops.sched_ops->hotplug_seq = kernel->hotplug_seq;
 	return set_flags(host, leg->skel, settings->partial);
@@ -167,11 +210,15 @@ static int adopt_or_load(struct leg *leg, bool *adopt)
 	struct prism_host *host = leg->host;
 	int r = 0;
 
-	if (*adopt)
+	if (*adopt) {
+		recall_caches(leg);
 		r = prism_leg_adopt(host, leg->skel->skeleton, leg->skel->maps.sched_ops, &leg->leg);
+	}
 	*adopt = r > 0;
-	if (r == 0)
+	if (r == 0) {
+		learn_caches(leg);
 		r = prism_leg_load(host, leg->skel->skeleton, &leg->leg);
+	}
 	return r < 0 ? r : 0;
 }
 
@@ -242,10 +289,28 @@ static int clear_exit(struct leg *leg)
 	return 0;
 }
 
+/* For recall_caches(). */
+static int note_caches(struct leg *leg)
+{
+	int r, fd = bpf_map__fd(leg->skel->maps.sched_about);
+	struct sched_about about;
+	uint32_t zero = 0;
+
+	r = read_about(fd, &about);
+	if (r == 0) {
+		about.llcs = leg->skel->rodata->sched_llcs;
+		memcpy(about.llc_of, leg->skel->rodata->sched_llc_of, sizeof(about.llc_of));
+		r = bpf_map_update_elem(fd, &zero, &about, BPF_ANY);
+	}
+	return r < 0 ? prism_fail(leg->host, -r, "sched: noting the caches", "%s", strerror(-r)) : 0;
+}
+
 int leg_attach(struct leg *leg)
 {
 	int r = clear_exit(leg);
 
+	if (r == 0)
+		r = note_caches(leg);
 	return r < 0 ? r : prism_leg_attach_struct_ops(leg->leg, leg->skel->maps.sched_ops);
 }
 
@@ -283,18 +348,23 @@ int leg_read_exit(const struct leg *leg, struct sched_exit *ret_exit)
 	return read_exit(bpf_map__fd(leg->skel->maps.sched_exit), ret_exit);
 }
 
-int leg_read_about(const struct leg *leg, struct sched_about *ret_about)
+uint64_t leg_told(const struct leg *leg)
 {
-	uint32_t zero = 0;
+	struct sched_about about;
 
-	return bpf_map_lookup_elem(bpf_map__fd(leg->skel->maps.sched_about), &zero, ret_about);
+	return read_about(bpf_map__fd(leg->skel->maps.sched_about), &about) == 0 ? about.told_ns : 0;
 }
 
-int leg_write_about(struct leg *leg, const struct sched_about *about)
+void leg_note_told(struct leg *leg, uint64_t ktime_ns)
 {
+	int fd = bpf_map__fd(leg->skel->maps.sched_about);
+	struct sched_about about;
 	uint32_t zero = 0;
 
-	return bpf_map_update_elem(bpf_map__fd(leg->skel->maps.sched_about), &zero, about, BPF_ANY);
+	if (read_about(fd, &about) < 0)
+		return;
+	about.told_ns = ktime_ns;
+	bpf_map_update_elem(fd, &zero, &about, BPF_ANY);
 }
 
 const struct rows *leg_rows(const struct leg *leg)

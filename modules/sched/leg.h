@@ -42,9 +42,11 @@ int leg_watch(struct leg *leg, void (*fn)(void *arg), void *arg);
 /* Why it last did; kind is 0 while it runs. Nothing is said to the operator. */
 int leg_read_exit(const struct leg *leg, struct sched_exit *ret_exit);
 
-/* What one prismd leaves for the next; -errno, nothing is said. */
-int leg_read_about(const struct leg *leg, struct sched_about *ret_about);
-int leg_write_about(struct leg *leg, const struct sched_about *about);
+/* When the end was (sched_exit.ktime_ns) that has been told last, so that the next prismd does not tell it again; 0:
+ * none.
+ */
+uint64_t leg_told(const struct leg *leg);
+void leg_note_told(struct leg *leg, uint64_t ktime_ns);
 
 /* Borrowed. */
 const struct rows *leg_rows(const struct leg *leg);

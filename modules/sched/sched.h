@@ -50,6 +50,10 @@ struct sched_config {
 
 struct sched_about {
 	__u64 told_ns; /* the end of the scheduler (sched_exit.ktime_ns) that an operator has been told of */
+	/* What it was loaded with. CPUs come and go: what the kernel tells of caches now may be something else. */
+	__u32 llcs; /* 0: none was attached yet */
+	__u32 llc_of[SCHED_CPUS_MAX];
+	__u32 reserved;
 };
 
 /* Waits by length: bucket i counts those below 4096 ns << 2 * i, the last one all others. */

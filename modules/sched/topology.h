@@ -9,8 +9,9 @@
 
 /*
  * The last-level cache of each of n CPUs into llc_of, numbered from 0 in the order of the CPUs; what is beyond max
- * shares the last number. A CPU of which nothing is known, such as one that is offline, counts to the first. Returns
- * how many there are, at least 1. dir: TOPOLOGY_DIR.
+ * shares the last number. Of a CPU that is offline the kernel does not tell it: it counts to the one of its nearest
+ * neighbour in the same NUMA node, or else anywhere, so the table depends on who is online. Returns how many there are,
+ * at least 1. dir: TOPOLOGY_DIR.
  */
 uint32_t topology_llcs(const char *dir, uint32_t n, uint32_t max, uint32_t *llc_of);
 

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The module as it ships, on the fake host, with the kernel's own idea of what runs. */
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +21,7 @@
 
 #include "sandbox.h"
 #include "scx.h"
+#include "topology.h"
 
 #define PATIENCE_MS 10000
 #define RESTART_CODE (1ll << 48 | 1ll << 32) /* SCX_ECODE_ACT_RESTART | SCX_ECODE_RSN_HOTPLUG */
@@ -147,20 +151,25 @@ static void test_a_bad_configuration_changes_nothing(void **state)
 	assert_true(scx_enabled("prism"));
 }
 
-/* A prismd that is killed: nothing of it runs any more but what the kernel has. */
-static void start_and_be_killed(void)
+/* A prismd that is killed: nothing of it runs any more but what the kernel has. before() runs in it alone. */
+static void start_and_be_killed_after(bool (*before)(void))
 {
 	pid_t pid = fork();
 	int status;
 
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		if (prism_fake_host_start(fake) == 0)
+		if ((!before || before()) && prism_fake_host_start(fake) == 0)
 			raise(SIGKILL);
 		_exit(1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void start_and_be_killed(void)
+{
+	start_and_be_killed_after(NULL);
 }
 
 static void test_the_same_build_is_adopted(void **state)
@@ -180,6 +189,42 @@ static void test_the_same_build_is_adopted(void **state)
 	await_state("retrying");
 	await_state("attached");
 	assert_int_equal(scx_enable_seq(), seq + 1);
+}
+
+/* For this process, the last CPU says what it says of its caches when the others are offline: nobody shares them. */
+static bool hide_sharers(void)
+{
+	char alone[] = "/tmp/prism-alone-XXXXXX", path[256];
+	int fd = mkstemp(alone), n = libbpf_num_possible_cpus();
+	bool hidden = fd >= 0 && dprintf(fd, "%d\n", n - 1) > 0 && unshare(CLONE_NEWNS) == 0 &&
+		      mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
+	bool any = false;
+
+	for (int i = 0; hidden && i < 8; i++) {
+		snprintf(path, sizeof(path), TOPOLOGY_DIR "/cpu%d/cache/index%d/shared_cpu_list", n - 1, i);
+		any = mount(alone, path, NULL, MS_BIND, NULL) == 0 || any;
+	}
+	unlink(alone);
+	close(fd);
+	return any;
+}
+
+static void test_it_is_adopted_whichever_cpus_are_there(void **state)
+{
+	uint64_t seq;
+
+	(void)state;
+	start_and_be_killed_after(hide_sharers);
+	seq = scx_enable_seq();
+	start();
+	assert_last_event("sched.attached", "\"how\":\"adopted\"");
+	assert_int_equal(scx_enable_seq(), seq);
+	/* And what is attached anew goes by what is there now: the next start knows it, too. */
+	assert_int_equal(prism_fake_host_reconfigure(fake, "max_identities: 8192\n"), 0);
+	assert_last_event("sched.attached", "\"how\":\"replaced\"");
+	assert_int_equal(prism_fake_host_stop(fake, PRISM_STOP_SHUTDOWN), 0);
+	start();
+	assert_last_event("sched.attached", "\"how\":\"adopted\"");
 }
 
 /* The build that attached the pinned link is told apart by what lies beside it: as if another one had written it. */
@@ -435,6 +480,7 @@ int main(void)
 		TEST(test_an_option_changes_while_it_runs),
 		TEST(test_a_bad_configuration_changes_nothing),
 		TEST(test_the_same_build_is_adopted),
+		TEST(test_it_is_adopted_whichever_cpus_are_there),
 		TEST(test_another_build_takes_over_with_a_gap_that_is_told),
 		TEST(test_another_mode_is_another_build),
 		TEST(test_another_scheduler_is_left_alone),

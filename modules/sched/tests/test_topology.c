@@ -15,7 +15,7 @@
 
 #define CPUS 6
 
-static char dir[] = "/tmp/prism-topology-XXXXXX";
+static char dir[32];
 
 static void put(uint32_t cpu, uint32_t cache, const char *name, const char *text)
 {
@@ -39,11 +39,21 @@ static void put_cache(uint32_t cpu, uint32_t cache, const char *level, const cha
 	put(cpu, cache, "shared_cpu_list", shared);
 }
 
+/* In sysfs it is a link, and stays when the CPU goes offline. */
+static void put_node(uint32_t cpu, uint32_t node)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/cpu%u/node%u", dir, cpu, node);
+	assert_int_equal(mkdir(path, 0700), 0);
+}
+
 static int make_dir(void **state)
 {
 	char path[256];
 
 	(void)state;
+	snprintf(dir, sizeof(dir), "/tmp/prism-topology-XXXXXX");
 	assert_non_null(mkdtemp(dir));
 	for (uint32_t cpu = 0; cpu < CPUS; cpu++) {
 		snprintf(path, sizeof(path), "%s/cpu%u", dir, cpu);
@@ -69,6 +79,10 @@ static int remove_dir(void **state)
 			snprintf(path, sizeof(path), "%s/cpu%u/cache/index%u", dir, cpu, cache);
 			rmdir(path);
 		}
+		for (uint32_t node = 0; node < 2; node++) {
+			snprintf(path, sizeof(path), "%s/cpu%u/node%u", dir, cpu, node);
+			rmdir(path);
+		}
 		snprintf(path, sizeof(path), "%s/cpu%u/cache", dir, cpu);
 		rmdir(path);
 		snprintf(path, sizeof(path), "%s/cpu%u", dir, cpu);
@@ -87,7 +101,7 @@ static void test_a_machine_that_tells_nothing_has_one(void **state)
 		assert_int_equal(llc_of[i], 0);
 }
 
-/* Two sockets whose CPUs alternate; CPU 5 is offline and tells nothing. */
+/* Two sockets whose CPUs alternate; CPU 5 is offline and has no caches. */
 static void put_two(void)
 {
 	for (uint32_t cpu = 0; cpu < CPUS - 1; cpu++) {
@@ -98,7 +112,7 @@ static void put_two(void)
 
 static void test_the_highest_level_counts(void **state)
 {
-	const uint32_t expected[CPUS] = {0, 1, 0, 1, 0, 0};
+	const uint32_t expected[CPUS] = {0, 1, 0, 1, 0, 0}; /* the neighbour of CPU 5 */
 	uint32_t llc_of[CPUS];
 
 	(void)state;
@@ -107,9 +121,37 @@ static void test_the_highest_level_counts(void **state)
 	assert_memory_equal(llc_of, expected, sizeof(expected));
 }
 
+/* CPU 5 is of the second socket; its nearest neighbour is not. */
+static void test_one_that_is_offline_goes_by_its_node(void **state)
+{
+	const uint32_t expected[CPUS] = {0, 1, 0, 1, 0, 1};
+	uint32_t llc_of[CPUS];
+
+	(void)state;
+	put_two();
+	for (uint32_t cpu = 0; cpu < CPUS; cpu++)
+		put_node(cpu, cpu % 2);
+	assert_int_equal(topology_llcs(dir, CPUS, 64, llc_of), 2);
+	assert_memory_equal(llc_of, expected, sizeof(expected));
+}
+
+/* Three sockets of two neighbours each, in one node: CPU 2 goes by 3, as 1 is offline, too. */
+static void test_one_that_is_offline_goes_by_who_is_known(void **state)
+{
+	const uint32_t expected[CPUS] = {0, 0, 1, 1, 2, 2};
+	uint32_t llc_of[CPUS];
+
+	(void)state;
+	put_cache(0, 3, "3", "0");
+	put_cache(3, 3, "3", "3");
+	put_cache(4, 3, "3", "4");
+	assert_int_equal(topology_llcs(dir, CPUS, 64, llc_of), 3);
+	assert_memory_equal(llc_of, expected, sizeof(expected));
+}
+
 static void test_more_than_there_is_room_for_share_the_last(void **state)
 {
-	const uint32_t expected[CPUS] = {0, 1, 1, 1, 1, 0};
+	const uint32_t expected[CPUS] = {0, 1, 1, 1, 1, 1};
 	uint32_t llc_of[CPUS];
 
 	(void)state;
@@ -124,11 +166,14 @@ static void test_more_than_there_is_room_for_share_the_last(void **state)
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_a_machine_that_tells_nothing_has_one),
-		cmocka_unit_test(test_the_highest_level_counts),
-		cmocka_unit_test(test_more_than_there_is_room_for_share_the_last),
+		TEST(test_a_machine_that_tells_nothing_has_one),
+		TEST(test_the_highest_level_counts),
+		TEST(test_one_that_is_offline_goes_by_its_node),
+		TEST(test_one_that_is_offline_goes_by_who_is_known),
+		TEST(test_more_than_there_is_room_for_share_the_last),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
