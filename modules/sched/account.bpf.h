@@ -8,6 +8,7 @@
 
 #define USUAL_MIN (50 * NS_PER_US)
 #define PERF_WINDOW (16 * NS_PER_MS)
+#define PERF_STALE (4 * PERF_WINDOW)
 /* What is left of a slice that is cut short is kept if it is worth a switch. */
 #define REST_MIN (200 * NS_PER_US)
 

@@ -211,6 +211,42 @@ static __always_inline struct task *task_going_on(struct task_struct *prev, stru
 	return task;
 }
 
+/* The load of a window that was long and mostly idle is not that of the task that runs now. */
+static __always_inline bool load_is_known(const struct cpu *cpu, u64 window)
+{
+	return window >= PERF_WINDOW && (window < PERF_STALE || cpu->busy_ns >= window / 2);
+}
+
+/* At least 1: 0 is a CPU that was never asked for anything. */
+static __always_inline u32 speed_for(u64 busy, u64 window)
+{
+	u64 speed = SCX_CPUPERF_ONE * 5 / 4 * busy / window;
+
+	return speed >= SCX_CPUPERF_ONE ? SCX_CPUPERF_ONE : speed ? speed : 1;
+}
+
+/* A task begins to run, or goes on. What is asked for stays in force: when this is turned off, full speed is. */
+static __always_inline void ask_speed(struct cpu *cpu, u32 number, u32 rank, u64 now, const struct sched_config *set)
+{
+	bool on = set->flags & SCHED_F_CPUFREQ;
+	u64 window = now - cpu->window_ns;
+	u32 speed = cpu->speed;
+
+	if (!bpf_ksym_exists(scx_bpf_cpuperf_set) || (!on && (!speed || speed == SCX_CPUPERF_ONE)))
+		return;
+	if (!on || rank == SCHED_CRITICAL)
+		speed = SCX_CPUPERF_ONE;
+	else if (load_is_known(cpu, window))
+		speed = speed_for(cpu->busy_ns, window);
+	if (window >= PERF_WINDOW) {
+		cpu->window_ns = now;
+		cpu->busy_ns = 0;
+	}
+	if (speed != cpu->speed)
+		scx_bpf_cpuperf_set(number, speed);
+	cpu->speed = speed;
+}
+
 static __always_inline void keep(struct task_struct *prev, struct task *task, struct cpu *cpu, u64 now,
 				 const struct sched_config *set)
 {
@@ -218,6 +254,7 @@ static __always_inline void keep(struct task_struct *prev, struct task *task, st
 	if (!prev)
 		return;
 	account_run(cpu, task, 0, now, set);
+	ask_speed(cpu, (u32)scx_bpf_task_cpu(prev), task->rank, now, set);
 	request(prev, task, now, set);
 	task_set_slice(prev, task->slice_ns);
 	cpu->until_ns = now + task->slice_ns;
@@ -302,28 +339,6 @@ void BPF_PROG(sched_dispatch, s32 number, struct task_struct *prev)
 		queue_look_twice(llc, now);
 }
 
-static __always_inline void ask_speed(struct cpu *cpu, u32 number, u32 rank, u64 now)
-{
-	u64 window = now - cpu->window_ns;
-	u32 speed = SCX_CPUPERF_ONE;
-
-	if (!bpf_ksym_exists(scx_bpf_cpuperf_set))
-		return;
-	if (rank != SCHED_CRITICAL) {
-		if (window < PERF_WINDOW)
-			return;
-		speed = SCX_CPUPERF_ONE * 5 / 4 * cpu->busy_ns / window;
-		speed = speed < SCX_CPUPERF_ONE ? speed : SCX_CPUPERF_ONE;
-	}
-	if (window >= PERF_WINDOW) {
-		cpu->window_ns = now;
-		cpu->busy_ns = 0;
-	}
-	if (speed != cpu->speed)
-		scx_bpf_cpuperf_set(number, speed);
-	cpu->speed = speed;
-}
-
 /* The end of its slice, or what was left of the one that it has been handed. */
 static __always_inline void run_until(struct task_struct *p, struct task *task, struct cpu *cpu, u64 now)
 {
@@ -361,8 +376,7 @@ void BPF_PROG(sched_running, struct task_struct *p)
 		if (mine)
 			mine->class[rank].grants++;
 	}
-	if (set->flags & SCHED_F_CPUFREQ)
-		ask_speed(cpu, number, rank, now);
+	ask_speed(cpu, number, rank, now, set);
 	aged = cpu->aged;
 	cpu->aged = 0;
 	if (!task)

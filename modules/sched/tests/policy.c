@@ -246,13 +246,32 @@ static void join(struct policy *policy, const char *cgroup)
 	world_enter(&policy->world, cgroup);
 }
 
+static uint64_t used_ns(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+}
+
+static void compute(unsigned int ms)
+{
+	uint64_t until = used_ns() + ms * UINT64_C(1000000);
+
+	while (used_ns() < until)
+		;
+}
+
 static void talk(int from, int to)
 {
-	char c;
+	unsigned char ms;
 
-	while (read(from, &c, 1) == 1)
-		if (write(to, &c, 1) != 1)
+	while (read(from, &ms, 1) == 1) {
+		if (ms)
+			compute(ms);
+		if (write(to, &ms, 1) != 1)
 			break;
+	}
 	_exit(0);
 }
 
@@ -282,11 +301,16 @@ void talker_start(struct policy *policy, const char *cgroup, struct talker *ret_
 
 void talker_wake(struct talker *talker)
 {
-	char state[2] = "", stat[64], c;
+	talker_wake_for(talker, 0);
+}
+
+void talker_wake_for(struct talker *talker, unsigned char ms)
+{
+	char state[2] = "", stat[64];
 	int fd;
 
-	assert_int_equal(write(talker->to, "x", 1), 1);
-	assert_int_equal(read(talker->from, &c, 1), 1);
+	assert_int_equal(write(talker->to, &ms, 1), 1);
+	assert_int_equal(read(talker->from, &ms, 1), 1);
 	/* It has answered; it is out of the way when it sleeps. */
 	snprintf(stat, sizeof(stat), "/proc/%d/stat", (int)talker->pid);
 	while (state[0] != 'S') {

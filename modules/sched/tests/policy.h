@@ -49,6 +49,7 @@ struct talker {
 
 void talker_start(struct policy *policy, const char *cgroup, struct talker *ret_talker);
 void talker_wake(struct talker *talker);
+void talker_wake_for(struct talker *talker, unsigned char ms); /* of CPU time */
 void talker_end(struct talker *talker);
 void talker_move(struct policy *policy, struct talker *talker, const char *cgroup);
 

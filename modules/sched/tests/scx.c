@@ -132,19 +132,21 @@ void scx_sysrq(void)
 	assert_int_equal(fclose(f), 0);
 }
 
+/* Loaded once: that wakes up others, who change what is to be seen. */
 static int64_t peek(int32_t at, bool at_cpu)
 {
 	LIBBPF_OPTS(bpf_test_run_opts, opts);
-	struct peek_bpf *skel = peek_bpf__open_and_load();
+	static struct peek_bpf *skel;
 	int64_t result;
 	int r;
 
+	if (!skel)
+		skel = peek_bpf__open_and_load();
 	assert_non_null(skel);
 	skel->bss->peek_at = at;
 	r = bpf_prog_test_run_opts(bpf_program__fd(at_cpu ? skel->progs.peek_cpuperf : skel->progs.peek_custom_slice),
 				   &opts);
 	result = skel->bss->peek_result;
-	peek_bpf__destroy(skel);
 	assert_int_equal(r, 0);
 	assert_true(result >= 0);
 	return result;
