@@ -231,7 +231,6 @@ static void a_lower_class_hands_nothing_over(void **state)
 	assert_int_equal(pipe(ready), 0);
 	if (!child_start(policy, "two")) {
 		pin_to(0, 0);
-		pin_to(talker.pid, 0);
 		for (int i = 0; i < WAKES; i++)
 			talker_wake(&talker); /* by a pipe: with the hint */
 		(void)!write(ready[1], "x", 1);
