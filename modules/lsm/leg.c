@@ -224,17 +224,17 @@ _Static_assert(sizeof(((struct lsm_bpf *)NULL)->progs) / sizeof(struct bpf_progr
 
 static int attach_one(struct leg *leg, struct bpf_program *program)
 {
-	_cleanup_fd_ int earlier = open_pin(leg->host, LINK_PREFIX, bpf_program__name(program));
-	int r;
+	int r, earlier = open_pin(leg->host, LINK_PREFIX, bpf_program__name(program));
 
 	if (earlier < 0 && earlier != -ENOENT)
 		return prism_fail(leg->host, -earlier, "lsm: pinned links", "%s: %s", bpf_program__name(program),
 				  strerror(-earlier));
 	r = prism_leg_attach(leg->leg, program);
-	if (r < 0)
+	if (r < 0) {
+		close_fd(&earlier);
 		return r;
+	}
 	leg->sites[leg->n_sites++] = (struct leg_site){.program = program, .earlier_fd = earlier};
-	earlier = -1;
 	return 0;
 }
 

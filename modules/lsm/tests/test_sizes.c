@@ -218,7 +218,7 @@ static void test_half_way(void **state)
 	assert_int_equal(prism_fake_host_start(scene.fake), 0);
 	with = open_descriptors();
 	for (size_t i = 0; i < sizeof(configs) / sizeof(configs[0]); i++)
-		fail_half_way(&scene, configs[i], (rlim_t)(with + (with - without) + 8));
+		fail_half_way(&scene, configs[i], (rlim_t)with + (rlim_t)(with - without) + 8);
 	counts = hammer_stop(&hammer);
 	assert_int_equal(counts.passed, 0);
 	scene_reconfigure(&scene, SET "  open: [{path: /nowhere, action: block}]\n");
