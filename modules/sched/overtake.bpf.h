@@ -91,7 +91,8 @@ static __always_inline s64 later(s64 a, s64 b)
 	return a > b ? a : b;
 }
 
-/* In how many ns somebody who waits is owed a turn on this CPU for its age; NEVER: nobody is old. Global, as above. */
+/* In how many ns somebody who waits is owed a turn on this CPU for its age; NEVER: nobody is old. Global as
+ * queue_turn_over(). */
 __noinline u64 age_in(u32 number, u64 now)
 {
 	const struct sched_config *set = config();
