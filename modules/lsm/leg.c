@@ -33,26 +33,12 @@ static int pin_path(struct prism_host *host, const char *prefix, const char *nam
 	return n < 0 || n >= PATH_MAX ? -ENOENT : 0;
 }
 
-static int open_pin(struct prism_host *host, const char *prefix, const char *name)
-{
-	char path[PATH_MAX];
-	int r = pin_path(host, prefix, name, path);
-
-	return r < 0 ? r : bpf_obj_get(path);
-}
-
 /* What the earlier programs have; 0 if there are none, or only of a build that notes it otherwise. */
 static uint32_t earlier_epoch(struct prism_host *host)
 {
-	_cleanup_fd_ int fd = open_pin(host, "", "lsm_config");
-	struct bpf_map_info info = {0};
-	uint32_t zero = 0, size = sizeof(info);
 	struct lsm_config config;
 
-	if (fd < 0 || bpf_map_get_info_by_fd(fd, &info, &size) < 0 || info.value_size != sizeof(config) ||
-	    bpf_map_lookup_elem(fd, &zero, &config) < 0)
-		return 0;
-	return config.epoch;
+	return prism_leg_read_map(host, "lsm_config", &config, sizeof(config)) < 0 ? 0 : config.epoch;
 }
 
 /* Above that of every program that may still be attached: tasks bear it in their marks. By the clock, so that it rises
@@ -107,21 +93,6 @@ static struct lsm_bpf *open_skel(struct prism_host *host, const struct lsm_sizes
 	return skel;
 }
 
-/* The pinned map, if it is what this one wants to be, but for the number of entries if any will do; -1: it is not. */
-static int open_same(struct prism_host *host, const struct bpf_map *map, bool any_size)
-{
-	struct bpf_map_info info = {0};
-	uint32_t size = sizeof(info);
-	int fd = open_pin(host, "", bpf_map__name(map));
-
-	if (fd >= 0 && bpf_map_get_info_by_fd(fd, &info, &size) == 0 && info.type == bpf_map__type(map) &&
-	    info.key_size == bpf_map__key_size(map) && info.value_size == bpf_map__value_size(map) &&
-	    (any_size || info.max_entries == bpf_map__max_entries(map)) && info.map_flags == bpf_map__map_flags(map))
-		return fd;
-	close_fd(&fd);
-	return -1;
-}
-
 static int unpin(struct prism_host *host, const struct bpf_map *map)
 {
 	char path[PATH_MAX];
@@ -139,13 +110,13 @@ static int unpin(struct prism_host *host, const struct bpf_map *map)
 static int pair_maps(struct leg *leg)
 {
 	const struct bpf_map *bindings = leg->skel->maps.lsm_bindings, *rules = leg->skel->maps.lsm_rules;
-	_cleanup_fd_ int bindings_fd = open_same(leg->host, bindings, false);
-	_cleanup_fd_ int rules_fd = open_same(leg->host, rules, false);
+	_cleanup_fd_ int bindings_fd = prism_leg_open_map(leg->host, bindings, false);
+	_cleanup_fd_ int rules_fd = prism_leg_open_map(leg->host, rules, false);
 	int r;
 
 	if (bindings_fd >= 0 && rules_fd >= 0)
 		return 0;
-	leg->earlier_bindings = open_same(leg->host, bindings, true);
+	leg->earlier_bindings = prism_leg_open_map(leg->host, bindings, true);
 	r = unpin(leg->host, bindings);
 	return r < 0 ? r : unpin(leg->host, rules);
 }
@@ -224,8 +195,11 @@ _Static_assert(sizeof(((struct lsm_bpf *)NULL)->progs) / sizeof(struct bpf_progr
 
 static int attach_one(struct leg *leg, struct bpf_program *program)
 {
-	int r, earlier = open_pin(leg->host, LINK_PREFIX, bpf_program__name(program));
+	char path[PATH_MAX];
+	int r, earlier = pin_path(leg->host, LINK_PREFIX, bpf_program__name(program), path);
 
+	if (earlier == 0)
+		earlier = bpf_obj_get(path);
 	if (earlier < 0 && earlier != -ENOENT)
 		return prism_fail(leg->host, -earlier, "lsm: pinned links", "%s: %s", bpf_program__name(program),
 				  strerror(-earlier));

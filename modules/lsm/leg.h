@@ -18,7 +18,7 @@ typedef void (*leg_record_fn)(void *arg, const struct lsm_event *record);
 /* A program that is attached, and the link whose pin its own has taken: held, that one stays attached. */
 struct leg_site {
 	struct bpf_program *program;
-	int earlier_fd; /* -1: there was none */
+	int earlier_fd; /* below 0: there was none */
 };
 
 struct leg {
@@ -27,7 +27,7 @@ struct leg {
 	struct prism_leg *leg;
 	struct store store;
 	struct leg_site sites[LEG_PROGRAMS_MAX];
-	int earlier_bindings; /* of theirs, if they have others than this leg; -1: they have not */
+	int earlier_bindings; /* of theirs, if they have others than this leg; below 0: they have not */
 	unsigned int n_sites; /* 0 again once the earlier programs were let go */
 	struct ring_buffer *ring;
 	struct prism_watch *watch;

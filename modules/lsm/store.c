@@ -87,7 +87,7 @@ int store_init(struct prism_host *host, const struct store_fds *fds, struct stor
 	int r = greatest_numbers(fds->rules, &set, &source);
 
 	if (r == 0)
-		r = grace_init(&store.grace);
+		r = prism_grace_init(&store.grace);
 	if (r < 0)
 		return r;
 	store.next_set = set + 1;
@@ -98,7 +98,7 @@ int store_init(struct prism_host *host, const struct store_fds *fds, struct stor
 
 void store_done(struct store *store)
 {
-	grace_done(&store->grace);
+	prism_grace_done(&store->grace);
 }
 
 /* ---- rule sets --------------------------------------------------------------------------------------------------- */
@@ -220,7 +220,7 @@ static int sweep(struct store *store, uint32_t first, const struct compiled *com
 
 int store_sweep(struct store *store, uint32_t first, const struct compiled *compiled)
 {
-	int r = grace_wait(&store->grace);
+	int r = prism_grace_wait(&store->grace);
 
 	return r < 0 ? r : sweep(store, first, compiled);
 }
@@ -265,7 +265,7 @@ int store_each(struct store *store, void (*fn)(void *arg, uint32_t identity), vo
 int store_forget(struct store *store, void (*fn)(void *arg, uint32_t identity), void *arg)
 {
 	struct keys keys;
-	int r = grace_wait(&store->grace);
+	int r = prism_grace_wait(&store->grace);
 
 	if (r == 0)
 		r = keys_read(store->fds.bindings, sizeof(uint32_t), &keys);

@@ -7,21 +7,22 @@
 #ifndef LSM_STORE_H
 #define LSM_STORE_H
 
+#include <prism/grace.h>
+
 #include "compile.h"
-#include "grace.h"
 
 /* Borrowed for the life of the store. */
 struct store_fds {
 	int config;
 	int bindings;
 	int rules;
-	int earlier; /* the bindings of programs that are about to go, if others than these; -1: none */
+	int earlier; /* the bindings of programs that are about to go, if others than these; below 0: none */
 };
 
 struct store {
 	struct prism_host *host;
 	struct store_fds fds;
-	struct grace grace;
+	struct prism_grace grace;
 	uint32_t next_set; /* numbers that were not used in this boot */
 	uint32_t next_source;
 };

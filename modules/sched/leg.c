@@ -25,14 +25,6 @@ struct leg {
 	void *arg;
 };
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-}
-
-#define _cleanup_fd_ __attribute__((cleanup(close_fd)))
-
 /* ---- what runs --------------------------------------------------------------------------------------------------- */
 
 static int read_exit(int fd, struct sched_exit *ret_exit)
@@ -56,41 +48,14 @@ static int read_about(int fd, struct sched_about *ret_about)
 	return bpf_map_lookup_elem(fd, &zero, ret_about);
 }
 
-/* A map of the pinned object, maybe of another build; -1: there is none. */
-static int open_pinned(struct prism_host *host, const char *name, uint32_t *ret_value_size)
-{
-	struct bpf_map_info info = {0};
-	uint32_t size = sizeof(info);
-	const char *dir = prism_pin_dir(host);
-	char path[PATH_MAX];
-	int fd;
-
-	if (!dir || (size_t)snprintf(path, sizeof(path), "%s/%s", dir, name) >= sizeof(path))
-		return -1;
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return -1;
-	if (bpf_map_get_info_by_fd(fd, &info, &size) < 0) {
-		close(fd);
-		return -1;
-	}
-	*ret_value_size = info.value_size;
-	return fd;
-}
-
 /* The record that the pinned object left; false if it has left none that this build can read. */
 static bool pinned_runs(struct prism_host *host)
 {
 	struct sched_exit record;
-	uint32_t size;
-	_cleanup_fd_ int fd = open_pinned(host, "sched_exit", &size);
+	int r = prism_leg_read_map(host, "sched_exit", &record, sizeof(record));
 
-	if (fd < 0)
-		return false;
 	/* Of another shape: what it says cannot be told; the name and the link have to do. */
-	if (size != sizeof(record))
-		return true;
-	return read_exit(fd, &record) == 0 && record.kind == 0;
+	return r == -EINVAL || (r == 0 && record.kind == 0);
 }
 
 bool leg_is_ours(struct prism_host *host, const struct kernel_sched *kernel)
@@ -174,10 +139,8 @@ static void learn_caches(struct leg *leg)
 static void recall_caches(struct leg *leg)
 {
 	struct sched_about about;
-	uint32_t size;
-	_cleanup_fd_ int fd = open_pinned(leg->host, "sched_about", &size);
 
-	if (fd < 0 || size != sizeof(about) || read_about(fd, &about) < 0)
+	if (prism_leg_read_map(leg->host, "sched_about", &about, sizeof(about)) < 0)
 		return;
 	leg->skel->rodata->sched_llcs = about.llcs;
 	memcpy(leg->skel->rodata->sched_llc_of, about.llc_of, sizeof(about.llc_of));

@@ -5,46 +5,81 @@
 #include "leg_internal.h"
 
 /* Would libbpf take the pinned map for this one? A max_entries of 0 is filled in at load. */
-static bool same_shape(const struct bpf_map *map, const struct bpf_map_info *pinned)
+static bool same_shape(const struct bpf_map *map, const struct bpf_map_info *pinned, bool any_size)
 {
 	return pinned->type == bpf_map__type(map) && pinned->key_size == bpf_map__key_size(map) &&
 	       pinned->value_size == bpf_map__value_size(map) && pinned->map_flags == bpf_map__map_flags(map) &&
 	       pinned->map_extra == bpf_map__map_extra(map) &&
-	       (!bpf_map__max_entries(map) || pinned->max_entries == bpf_map__max_entries(map));
+	       (any_size || !bpf_map__max_entries(map) || pinned->max_entries == bpf_map__max_entries(map));
 }
 
-/* 1: nothing is pinned there, or a map that fits. 0: another shape, or not a map at all. */
-static int pin_fits(const struct bpf_map *map, const char *path)
+/* NULL dir: there is none. *ret_info is set with a descriptor. -EINVAL: what is pinned is not a map. */
+static int open_map(const char *dir, const char *name, struct bpf_map_info *ret_info)
 {
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info);
-	_cleanup_fd_ int fd = bpf_obj_get(path);
+	__u32 len = sizeof(*ret_info);
+	char path[PATH_MAX];
+	int fd, r = dir ? leg__pin_path(path, sizeof(path), dir, "", name) : -ENOENT;
 
-	if (fd == -ENOENT)
-		return 1;
+	if (r < 0)
+		return r;
+	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return fd;
-	if (bpf_map_get_info_by_fd(fd, &info, &len) < 0)
-		return 0;
-	return same_shape(map, &info);
+	memset(ret_info, 0, sizeof(*ret_info));
+	if (bpf_map_get_info_by_fd(fd, ret_info, &len) < 0) {
+		close(fd);
+		return -EINVAL;
+	}
+	return fd;
+}
+
+static int open_same(const char *dir, const struct bpf_map *map, bool any_size)
+{
+	struct bpf_map_info info;
+	int fd = open_map(dir, bpf_map__name(map), &info);
+
+	if (fd >= 0 && !same_shape(map, &info, any_size)) {
+		close(fd);
+		return -EINVAL;
+	}
+	return fd;
+}
+
+int prism_leg_open_map(struct prism_host *host, const struct bpf_map *map, bool any_size)
+{
+	return open_same(prism_pin_dir(host), map, any_size);
+}
+
+int prism_leg_read_map(struct prism_host *host, const char *name, void *ret_value, size_t size)
+{
+	struct bpf_map_info info;
+	_cleanup_fd_ int fd = open_map(prism_pin_dir(host), name, &info);
+	__u32 zero = 0;
+
+	if (fd < 0)
+		return fd;
+	if (info.type != BPF_MAP_TYPE_ARRAY || info.value_size != size)
+		return -EINVAL;
+	return bpf_map_lookup_elem(fd, &zero, ret_value);
 }
 
 static int place_map(struct prism_host *host, struct bpf_map *map, const char *pin_dir)
 {
+	_cleanup_fd_ int fd = open_same(pin_dir, map, false);
+	bool renew = fd == -EINVAL;
 	char path[PATH_MAX];
 	int r;
 
+	if (fd < 0 && fd != -ENOENT && !renew)
+		return fd;
 	r = leg__pin_path(path, sizeof(path), pin_dir, "", bpf_map__name(map));
 	if (r < 0)
 		return r;
-	r = pin_fits(map, path);
-	if (r < 0)
-		return r;
-	if (!r)
+	if (renew)
 		prism_log(host, PRISM_LOG_WARNING,
 			  "pinned map %s has another shape than this build wants: it is made anew, its content is lost",
 			  path);
-	return bpf_map__set_pin_path(map, r ? path : NULL) ?: !r;
+	return bpf_map__set_pin_path(map, renew ? NULL : path) ?: renew;
 }
 
 int leg__place_maps(struct prism_host *host, struct bpf_object *object, const char *pin_dir,
@@ -97,24 +132,19 @@ int leg__renew_maps(struct prism_host *host, const char *pin_dir, struct bpf_map
 static const char *open_pins(struct bpf_object *object, const char *pin_dir, int *fds)
 {
 	struct bpf_map *map;
-	char path[PATH_MAX];
 	size_t i = 0;
 
 	bpf_object__for_each_map (map, object) {
-		struct bpf_map_info info = {};
-		__u32 len = sizeof(info);
 		int *fd = &fds[i++];
 
 		if (!bpf_map__pin_path(map) || !strcmp(bpf_map__name(map), PRISM_BUS_MAP) ||
 		    !strcmp(bpf_map__name(map), PRISM_META_MAP))
 			continue;
-		if (leg__pin_path(path, sizeof(path), pin_dir, "", bpf_map__name(map)) < 0)
-			return "the path of a pinned map is too long";
-		*fd = bpf_obj_get(path);
+		*fd = open_same(pin_dir, map, false);
+		if (*fd == -EINVAL)
+			return "a pinned map has another shape than this build wants";
 		if (*fd < 0)
 			return "a pinned map of this build is not there";
-		if (bpf_map_get_info_by_fd(*fd, &info, &len) < 0 || !same_shape(map, &info))
-			return "a pinned map has another shape than this build wants";
 	}
 	return NULL;
 }

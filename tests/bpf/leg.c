@@ -270,6 +270,39 @@ static void map_of_another_shape_is_made_anew(void **state)
 	stop_next(leg, next, PRISM_STOP_REMOVE);
 }
 
+/* A build that is not loaded looks at what the one before it left. */
+static void what_an_earlier_start_left_is_read(void **state)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts);
+	struct leg_next_bpf *next = leg_next_bpf__open_opts(prism_leg_open_opts(host, &opts));
+	uint64_t value = 7;
+	uint32_t half;
+	int fd;
+
+	(void)state;
+	assert_non_null(next);
+	assert_int_equal(prism_leg_open_map(host, next->maps.counts, true), -ENOENT);
+	assert_int_equal(prism_leg_read_map(host, "counts", &value, sizeof(value)), -ENOENT);
+	assert_int_equal(value, 7);
+	start_and_leave();
+	act();
+	fd = prism_leg_open_map(host, next->maps.counts, false);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(prism_leg_read_map(host, "counts", &value, sizeof(value)), 0);
+	assert_int_equal(value, 1);
+	assert_int_equal(prism_leg_read_map(host, "counts", &half, sizeof(half)), -EINVAL);
+	assert_int_equal(prism_leg_read_map(host, "link_on_exec", &value, sizeof(value)), -EINVAL);
+	assert_int_equal(bpf_map__set_max_entries(next->maps.counts, COUNT_SLOTS + 1), 0);
+	assert_int_equal(prism_leg_open_map(host, next->maps.counts, false), -EINVAL);
+	fd = prism_leg_open_map(host, next->maps.counts, true);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(bpf_map__set_value_size(next->maps.counts, sizeof(half)), 0);
+	assert_int_equal(prism_leg_open_map(host, next->maps.counts, true), -EINVAL);
+	leg_next_bpf__destroy(next);
+}
+
 /* A pinned link to a cgroup that is not the root of the hierarchy any more. */
 static void pin_foreign_link(struct leg_bpf *skel, const char *cgroup)
 {
@@ -484,6 +517,7 @@ int main(void)
 		LEG_TEST(sees_the_hosts_bus_and_its_facet),
 		LEG_TEST(outlives_its_loader),
 		LEG_TEST(next_one_adopts),
+		LEG_TEST(what_an_earlier_start_left_is_read),
 		LEG_TEST(map_of_another_shape_is_made_anew),
 		LEG_TEST(link_elsewhere_is_replaced),
 		LEG_TEST(dead_link_is_replaced),

@@ -51,7 +51,8 @@ int prism_leg_attach_cgroup(struct prism_leg *leg, struct bpf_program *prog, enu
 /*
  * Attach a tp_btf, raw_tp, tracepoint, fentry or lsm program and pin its link. Such links cannot be updated: the new
  * program is attached first, then the old one let go, so both run for a moment. The program itself makes sure that
- * nothing is counted twice (for instance by a mark in pinned task storage).
+ * nothing is counted twice (for instance by a mark in pinned task storage). An event that was under way before the new
+ * one was attached passes by the old one alone: who tells the old one to be silent waits first (<prism/grace.h>).
  */
 int prism_leg_attach(struct prism_leg *leg, struct bpf_program *prog);
 
@@ -72,6 +73,33 @@ int prism_leg_detach(struct prism_leg *leg, const char *name);
  * link goes. Try again when the other one is gone; so let go of an ejected scheduler's link as soon as you hear of it.
  */
 int prism_leg_unpin(int dir_fd, const char *name);
+
+/* ---- what an earlier start left ---------------------------------------------------------------------------------- */
+
+/*
+ * What is pinned under the name of an opened object's map, which need not be loaded: a descriptor, the caller's.
+ * -EINVAL: it is not what this map wants to be; any_size: another max_entries will do. -ENOENT: nothing is. Says
+ * nothing to the operator.
+ */
+int prism_leg_open_map(struct prism_host *host, const struct bpf_map *map, bool any_size);
+
+/*
+ * The first value of the pinned BPF_MAP_TYPE_ARRAY `name`, which a build before this one may have made: -EINVAL, if its
+ * values are not `size` bytes long. Other errors as above; ret_value is untouched then.
+ */
+int prism_leg_read_map(struct prism_host *host, const char *name, void *ret_value, size_t size);
+
+/* What is pinned as `link_<name>` in the module's directory. */
+struct prism_leg_link {
+	__u32 type; /* BPF_LINK_TYPE_* */
+	__u32 id;
+	__u32 prog_id; /* 0: struct_ops */
+	__u32 map_id;  /* of a struct_ops link; 0: it is detached */
+};
+
+/* 1: there is one, *ret_link says what; 0: there is none; -errno. ret_link may be NULL. Says nothing to the operator.
+ */
+int prism_leg_pinned(struct prism_host *host, const char *name, struct prism_leg_link *ret_link);
 
 /* ---- struct_ops: a scheduler, a congestion control --------------------------------------------------------------- */
 
@@ -97,18 +125,6 @@ int prism_leg_unpin(int dir_fd, const char *name);
  * skeleton's pointers into .bss and all bpf_program__fd() are not to be had. Options that change while it runs belong
  * into a pinned map; .rodata is part of the build.
  */
-
-/* What is pinned as `link_<name>` in the module's directory. */
-struct prism_leg_link {
-	__u32 type; /* BPF_LINK_TYPE_* */
-	__u32 id;
-	__u32 prog_id; /* 0: struct_ops */
-	__u32 map_id;  /* of a struct_ops link; 0: it is detached */
-};
-
-/* 1: there is one, *ret_link says what; 0: there is none; -errno. ret_link may be NULL. Says nothing to the operator.
- */
-int prism_leg_pinned(struct prism_host *host, const char *name, struct prism_leg_link *ret_link);
 
 /*
  * Takes over what an earlier start left instead of loading an opened skeleton. 1: the pinned link of the struct_ops map
