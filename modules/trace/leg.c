@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "leg.h"
 
-#include <limits.h>
-#include <linux/membarrier.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "trace.skel.h"
@@ -25,15 +21,6 @@ static void close_fd(int *fd)
 
 /* ---- what an earlier start left ---- */
 
-static int open_pin(struct prism_host *host, const char *prefix, const char *name)
-{
-	const char *dir = prism_pin_dir(host);
-	char path[PATH_MAX];
-	int n = dir ? snprintf(path, sizeof(path), "%s/%s%s", dir, prefix, name) : -1;
-
-	return n < 0 || (size_t)n >= sizeof(path) ? -ENOENT : bpf_obj_get(path);
-}
-
 static uint64_t program_misses(int fd)
 {
 	struct bpf_prog_info info = {0};
@@ -42,27 +29,19 @@ static uint64_t program_misses(int fd)
 	return bpf_prog_get_info_by_fd(fd, &info, &size) < 0 ? 0 : info.recursion_misses;
 }
 
-static uint64_t link_misses(int link)
-{
-	struct bpf_link_info info = {0};
-	uint32_t size = sizeof(info);
-	_cleanup_fd_ int program = -1;
-
-	if (link < 0 || bpf_link_get_info_by_fd(link, &info, &size) < 0)
-		return 0;
-	program = bpf_prog_get_fd_by_id(info.prog_id);
-	return program < 0 ? 0 : program_misses(program);
-}
-
 /* The programs that are about to be replaced take their own count with them. */
 static uint64_t earlier_misses(struct prism_host *host)
 {
 	uint64_t sum = 0;
 
 	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
-		_cleanup_fd_ int link = open_pin(host, "link_", programs[i]);
+		struct prism_leg_link link;
+		_cleanup_fd_ int program = -1;
 
-		sum += link_misses(link);
+		if (prism_leg_pinned(host, programs[i], &link) == 1)
+			program = bpf_prog_get_fd_by_id(link.prog_id);
+		if (program >= 0)
+			sum += program_misses(program);
 	}
 	return sum;
 }
@@ -77,23 +56,17 @@ static bool same_map(int a, int b)
 }
 
 /* From here on only programs of this generation or a later one report, and none of an earlier one is still at it. */
-static void name_generation(struct trace_reader *shared, uint64_t generation)
+static int name_generation(const struct prism_grace *grace, struct trace_reader *shared, uint64_t generation)
 {
 	__atomic_store_n(&shared->generation, generation, __ATOMIC_SEQ_CST);
-	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0); /* an RCU grace period: programs run inside a section */
+	return prism_grace_wait(grace);
 }
 
 static uint64_t next_generation(struct prism_host *host)
 {
-	_cleanup_fd_ int fd = open_pin(host, "", "trace_reader");
-	struct bpf_map_info info = {0};
 	struct trace_reader shared;
-	uint32_t zero = 0, size = sizeof(info);
 
-	if (fd < 0 || bpf_map_get_info_by_fd(fd, &info, &size) < 0 || info.value_size != sizeof(shared) ||
-	    bpf_map_lookup_elem(fd, &zero, &shared) < 0)
-		return 1;
-	return shared.generation + 1;
+	return prism_leg_read_map(host, "trace_reader", &shared, sizeof(shared)) < 0 ? 1 : shared.generation + 1;
 }
 
 /* The ring of another size that the new programs do not write into. */
@@ -134,16 +107,23 @@ static struct trace_bpf *open_skel(struct prism_host *host, const struct trace_l
 	return skel;
 }
 
-/* The exec program runs for the exits too: it keeps the mark that they are told by. */
-static int attach(struct trace_leg *leg, const struct trace_leg_config *config)
+/*
+ * The exec program runs for the exits too: it keeps the mark that they are told by. The kernel may be on its way
+ * through a tracepoint that it found with the earlier programs alone: until it is through, they are who reports, and
+ * this waits.
+ */
+static int attach(struct prism_host *host, struct trace_leg *leg, const struct trace_leg_config *config)
 {
 	int r = prism_leg_attach(leg->leg, leg->skel->progs.trace_exec);
 
+	if (r == 0 && !config->exit)
+		r = prism_leg_detach(leg->leg, bpf_program__name(leg->skel->progs.trace_exit));
+	else if (r == 0)
+		r = prism_leg_attach(leg->leg, leg->skel->progs.trace_exit);
 	if (r < 0)
 		return r;
-	if (!config->exit)
-		return prism_leg_detach(leg->leg, bpf_program__name(leg->skel->progs.trace_exit));
-	return prism_leg_attach(leg->leg, leg->skel->progs.trace_exit);
+	r = prism_grace_wait(&leg->grace);
+	return r < 0 ? prism_fail(host, -r, "trace: taking over", "%s", strerror(-r)) : 0;
 }
 
 static int start_reading(struct prism_host *host, struct trace_leg *leg, int earlier_fd, reader_record_fn record,
@@ -157,8 +137,10 @@ static int start_reading(struct prism_host *host, struct trace_leg *leg, int ear
 	r = reader_map_shared(shared_fd, &shared);
 	if (r < 0)
 		return prism_fail(host, -r, "trace: mapping the reader's state", "%s", strerror(-r));
-	name_generation(shared, leg->skel->rodata->trace_generation);
+	r = name_generation(&leg->grace, shared, leg->skel->rodata->trace_generation);
 	reader_unmap_shared(shared);
+	if (r < 0)
+		return prism_fail(host, -r, "trace: taking over", "%s", strerror(-r));
 	if (earlier_fd >= 0 && !same_map(earlier_fd, ring_fd))
 		r = drain_earlier(host, earlier_fd, shared_fd, record, arg);
 	if (r < 0)
@@ -181,19 +163,25 @@ static int init_rows(struct prism_host *host, struct trace_leg *leg)
 int trace_leg_up(struct prism_host *host, const struct trace_leg_config *config, reader_record_fn record, void *arg,
 		 struct trace_leg *ret_leg)
 {
-	_cleanup_fd_ int earlier_fd = open_pin(host, "", "trace_ring");
+	_cleanup_fd_ int earlier_fd = -1;
 	struct trace_leg *leg = ret_leg;
 	uint64_t misses;
 	int r;
 
-	*leg = (struct trace_leg){.skel = open_skel(host, config)};
+	*leg = (struct trace_leg){0};
+	r = prism_grace_init(&leg->grace);
+	if (r < 0)
+		return prism_fail(host, -r, "trace: grace periods", "%s", strerror(-r));
+	leg->skel = open_skel(host, config);
+	if (leg->skel)
+		earlier_fd = prism_leg_open_map(host, leg->skel->maps.trace_ring, true);
 	r = prism_leg_load(host, leg->skel ? leg->skel->skeleton : NULL, &leg->leg);
 	if (r == 0) {
 		misses = earlier_misses(host);
 		r = init_rows(host, leg);
 	}
 	if (r == 0)
-		r = attach(leg, config);
+		r = attach(host, leg, config);
 	if (r == 0)
 		r = start_reading(host, leg, earlier_fd, record, arg);
 	if (r < 0) {
@@ -207,8 +195,9 @@ int trace_leg_up(struct prism_host *host, const struct trace_leg_config *config,
 
 int trace_leg_finish(struct trace_leg *leg)
 {
-	name_generation(leg->reader.shared, UINT64_MAX);
-	return reader_drain(&leg->reader);
+	int r = name_generation(&leg->grace, leg->reader.shared, UINT64_MAX);
+
+	return r < 0 ? r : reader_drain(&leg->reader);
 }
 
 void trace_leg_down(struct trace_leg *leg, enum prism_stop why)
@@ -216,6 +205,7 @@ void trace_leg_down(struct trace_leg *leg, enum prism_stop why)
 	reader_done(&leg->reader);
 	prism_leg_close(leg->leg, why);
 	trace_bpf__destroy(leg->skel);
+	prism_grace_done(&leg->grace);
 	*leg = (struct trace_leg){0};
 }
 

@@ -3,6 +3,7 @@
 #ifndef TRACE_LEG_H
 #define TRACE_LEG_H
 
+#include <prism/grace.h>
 #include <prism/leg.h>
 #include <prism/rows.h>
 
@@ -25,6 +26,7 @@ struct trace_leg_config {
 struct trace_leg {
 	struct trace_bpf *skel;
 	struct prism_leg *leg;
+	struct prism_grace grace;
 	struct prism_rows rows; /* of struct trace_row */
 	struct reader reader;
 };

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "hold.skel.h"
 #include "processes.h"
 #include "watched.h"
 
@@ -181,6 +182,90 @@ static int open_link(struct watched *w, const char *name)
 	fd = bpf_obj_get(path);
 	assert_true(fd >= 0);
 	return fd;
+}
+
+static uint32_t link_program(struct watched *w, const char *name)
+{
+	struct bpf_link_info info = {0};
+	uint32_t size = sizeof(info);
+	int fd = open_link(w, name);
+
+	assert_int_equal(bpf_link_get_info_by_fd(fd, &info, &size), 0);
+	close(fd);
+	return info.prog_id;
+}
+
+static uint64_t generation(struct watched *w)
+{
+	struct accounts accounts;
+	uint64_t now;
+
+	accounts_open(w, &accounts);
+	now = accounts_reader(&accounts).generation;
+	close(accounts.counts_fd);
+	close(accounts.reader_fd);
+	return now;
+}
+
+struct release {
+	struct watched *w;
+	struct hold_bpf *hold;
+	uint32_t exec_program;
+	uint32_t exit_program;
+	uint64_t generation;
+};
+
+#define PATIENCE_NS 5000000000u
+#define NO_EARLIER_NS 200000000u
+
+/* Lets the exec go once the next programs are attached; before that only when the earlier ones are told to be silent.
+ */
+static int release_when_attached(void *arg)
+{
+	const struct release *release = arg;
+	uint64_t until = now_ns() + PATIENCE_NS;
+	bool attached = false;
+
+	while (!attached && now_ns() < until)
+		attached = link_program(release->w, "link_trace_exec") != release->exec_program &&
+			   link_program(release->w, "link_trace_exit") != release->exit_program;
+	until = now_ns() + NO_EARLIER_NS;
+	while (attached && generation(release->w) == release->generation && now_ns() < until)
+		sched_yield();
+	release->hold->bss->hold_released = 1;
+	return !attached;
+}
+
+/* An exec that is inside the tracepoint since before the next programs were attached passes by the earlier ones alone.
+ */
+static void test_an_exec_on_its_way_during_a_start(void **state)
+{
+	struct watched *w = *state;
+	struct hold_bpf *hold = hold_bpf__open_and_load();
+	struct release release = {.w = w, .hold = hold};
+	pid_t worker, helper;
+	int one = 1;
+
+	assert_non_null(hold);
+	assert_int_equal(hold_bpf__attach(hold), 0);
+	/* Again, so that it comes after the one that holds. */
+	assert_int_equal(prism_fake_host_stop(w->fake, PRISM_STOP_REPLACE), 0);
+	assert_int_equal(prism_fake_host_start(w->fake), 0);
+	release.exec_program = link_program(w, "link_trace_exec");
+	release.exit_program = link_program(w, "link_trace_exit");
+	release.generation = generation(w);
+	hold->bss->hold_until_ns = now_ns() + 2 * PATIENCE_NS;
+	hold->bss->hold_cgroup = w->a.id;
+	worker = sandbox_spawn(&w->a, exec_many, &one);
+	while (!hold->bss->hold_inside)
+		sched_yield();
+	helper = sandbox_spawn(NULL, release_when_attached, &release);
+	assert_int_equal(prism_fake_host_stop(w->fake, PRISM_STOP_REPLACE), 0);
+	assert_int_equal(prism_fake_host_start(w->fake), 0);
+	assert_int_equal(sandbox_wait(helper), 0);
+	assert_int_equal(sandbox_wait(worker), 0);
+	hold_bpf__destroy(hold);
+	assert_each_once(w, 1);
 }
 
 static void name_generation(struct watched *w, uint64_t generation)
@@ -419,6 +504,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_rate_limit, setup_rate, teardown),
 		TEST(test_events_made_while_stopped),
 		TEST(test_starts_while_processes_run),
+		TEST(test_an_exec_on_its_way_during_a_start),
 		TEST(test_two_generations_report_once),
 		TEST(test_a_superseded_generation_is_silent),
 		TEST(test_reloads_with_another_ring),
