@@ -314,26 +314,37 @@ static void test_partial_mode_gives_back_what_it_found(void **state)
 	end(idle);
 }
 
+static void start_with_chosen(struct forker *forker)
+{
+	start();
+	forker_start(forker, &shop);
+	tell(PRISM_IDENTITY_ADDED, critical(), &shop);
+	assert_policy_after(forker->pid, POLICY_EXT);
+}
+
+static pid_t fork_chosen(const struct forker *forker)
+{
+	pid_t child = fork_now(forker);
+
+	assert_int_equal(sched_getscheduler(child), POLICY_EXT);
+	return child;
+}
+
 static void test_what_was_forked_since_the_last_look_is_given_back(void **state)
 {
 	struct forker forker;
 	pid_t child;
 
 	(void)state;
-	start();
-	forker_start(&forker, &shop);
-	tell(PRISM_IDENTITY_ADDED, critical(), &shop);
-	assert_policy_after(forker.pid, POLICY_EXT);
-	child = fork_now(&forker);
-	assert_int_equal(sched_getscheduler(child), POLICY_EXT);
+	start_with_chosen(&forker);
+	child = fork_chosen(&forker);
 	assert_int_equal(prism_fake_host_reconfigure(fake, "mode: partial\nselect: [class:batch]\n"), 0);
 	assert_policy_after(forker.pid, SCHED_OTHER);
 	assert_policy_after(child, SCHED_OTHER);
 	/* And between the last look and the end. */
 	assert_int_equal(prism_fake_host_reconfigure(fake, PARTIAL), 0);
 	assert_policy_after(forker.pid, POLICY_EXT);
-	child = fork_now(&forker);
-	assert_int_equal(sched_getscheduler(child), POLICY_EXT);
+	child = fork_chosen(&forker);
 	assert_int_equal(prism_fake_host_stop(fake, PRISM_STOP_REMOVE), 0);
 	assert_int_equal(sched_getscheduler(forker.pid), SCHED_OTHER);
 	assert_int_equal(sched_getscheduler(child), SCHED_OTHER);
@@ -346,15 +357,11 @@ static void test_what_was_forked_while_no_prismd_ran_is_known(void **state)
 	pid_t child;
 
 	(void)state;
-	start();
-	forker_start(&forker, &shop);
-	tell(PRISM_IDENTITY_ADDED, critical(), &shop);
+	start_with_chosen(&forker);
 	tell(PRISM_IDENTITY_ADDED, batch(), &backup);
-	assert_policy_after(forker.pid, POLICY_EXT);
 	assert_int_equal(prism_fake_host_stop(fake, PRISM_STOP_SHUTDOWN), 0);
-	child = fork_now(&forker);
+	child = fork_chosen(&forker);
 	move(child, &backup);
-	assert_int_equal(sched_getscheduler(child), POLICY_EXT);
 	start();
 	assert_policy_after(child, SCHED_OTHER);
 	assert_int_equal(sched_getscheduler(forker.pid), POLICY_EXT);
