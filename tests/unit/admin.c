@@ -182,11 +182,14 @@ static void declared(void **state)
 		.event_size = sizeof(events[0]),
 		.capabilities = PRISM_CAPABILITY(CAP_NET_ADMIN) | PRISM_CAPABILITY(CAP_BPF),
 	};
-	json_t *none = view_declared(NULL), *doc = view_declared(&module), *want;
+	/* Written for more capabilities than there are: whatever it means by them, it is not these. */
+	const struct prism_module later = {.capabilities = PRISM_CAPABILITY(CAP_BPF) | 1ull << 63};
+	json_t *none = view_declared(NULL), *doc = view_declared(&module), *unclear = view_declared(&later), *want;
 
 	(void)state;
 	want = json_pack("{s:[], s:[], s:[], s:[]}", "options", "metrics", "events", "capabilities");
 	assert_true(json_equal(none, want));
+	assert_true(json_equal(unclear, want));
 	json_decref(want);
 	want = json_pack(
 		"{s:[{s:s, s:s, s:n, s:i, s:i, s:[], s:s, s:b, s:s}, {s:s, s:s, s:s, s:n, s:n, s:[s, s], s:s, s:b, "
@@ -200,6 +203,7 @@ static void declared(void **state)
 	assert_non_null(want);
 	assert_true(json_equal(doc, want));
 	json_decref(want);
+	json_decref(unclear);
 	json_decref(doc);
 	json_decref(none);
 }
