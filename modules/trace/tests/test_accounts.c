@@ -2,6 +2,7 @@
 /* Each event once, or counted as lost: floods, restarts, replaced programs, killed readers. */
 #include <bpf/bpf.h>
 #include <dirent.h>
+#include <errno.h>
 #include <math.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -211,15 +212,13 @@ struct release {
 	struct watched *w;
 	struct hold_bpf *hold;
 	uint32_t exec_program;
-	uint32_t exit_program;
 	uint64_t generation;
 };
 
-#define PATIENCE_NS 5000000000u
+#define PATIENCE_NS 8000000000u
 #define NO_EARLIER_NS 200000000u
 
-/* Lets the exec go once the next programs are attached; before that only when the earlier ones are told to be silent.
- */
+/* Lets the exec go when the next program is attached and the earlier one was told to be silent, or clearly was not. */
 static int release_when_attached(void *arg)
 {
 	const struct release *release = arg;
@@ -227,13 +226,42 @@ static int release_when_attached(void *arg)
 	bool attached = false;
 
 	while (!attached && now_ns() < until)
-		attached = link_program(release->w, "link_trace_exec") != release->exec_program &&
-			   link_program(release->w, "link_trace_exit") != release->exit_program;
+		attached = link_program(release->w, "link_trace_exec") != release->exec_program;
 	until = now_ns() + NO_EARLIER_NS;
 	while (attached && generation(release->w) == release->generation && now_ns() < until)
 		sched_yield();
 	release->hold->bss->hold_released = 1;
 	return !attached;
+}
+
+/* The kernel detaches later than it lets go of the pin, and keeps others from attaching while it waits for who is
+ * inside. */
+static void wait_until_gone(uint32_t program)
+{
+	int fd;
+
+	while ((fd = bpf_prog_get_fd_by_id(program)) >= 0) {
+		close(fd);
+		sched_yield();
+	}
+	assert_int_equal(fd, -ENOENT);
+}
+
+/* The calling process, and what it forks, on the first of its CPUs or on all but that one. */
+static void use_cpus(const cpu_set_t *all, bool first)
+{
+	cpu_set_t some;
+	int cpu = 0;
+
+	while (!CPU_ISSET(cpu, all))
+		cpu++;
+	some = *all;
+	CPU_CLR(cpu, &some);
+	if (first) {
+		CPU_ZERO(&some);
+		CPU_SET(cpu, &some);
+	}
+	assert_int_equal(sched_setaffinity(0, sizeof(some), &some), 0);
 }
 
 /* An exec that is inside the tracepoint since before the next programs were attached passes by the earlier ones alone.
@@ -243,20 +271,27 @@ static void test_an_exec_on_its_way_during_a_start(void **state)
 	struct watched *w = *state;
 	struct hold_bpf *hold = hold_bpf__open_and_load();
 	struct release release = {.w = w, .hold = hold};
+	uint32_t exec_program = link_program(w, "link_trace_exec"), exit_program = link_program(w, "link_trace_exit");
 	pid_t worker, helper;
+	cpu_set_t cpus;
 	int one = 1;
 
+	assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
 	assert_non_null(hold);
 	assert_int_equal(hold_bpf__attach(hold), 0);
 	/* Again, so that it comes after the one that holds. */
 	assert_int_equal(prism_fake_host_stop(w->fake, PRISM_STOP_REPLACE), 0);
 	assert_int_equal(prism_fake_host_start(w->fake), 0);
+	wait_until_gone(exec_program);
+	wait_until_gone(exit_program);
 	release.exec_program = link_program(w, "link_trace_exec");
-	release.exit_program = link_program(w, "link_trace_exit");
 	release.generation = generation(w);
 	hold->bss->hold_until_ns = now_ns() + 2 * PATIENCE_NS;
 	hold->bss->hold_cgroup = w->a.id;
+	/* The CPU on which it is held runs nothing else. */
+	use_cpus(&cpus, true);
 	worker = sandbox_spawn(&w->a, exec_many, &one);
+	use_cpus(&cpus, false);
 	while (!hold->bss->hold_inside)
 		sched_yield();
 	helper = sandbox_spawn(NULL, release_when_attached, &release);
@@ -264,6 +299,7 @@ static void test_an_exec_on_its_way_during_a_start(void **state)
 	assert_int_equal(prism_fake_host_start(w->fake), 0);
 	assert_int_equal(sandbox_wait(helper), 0);
 	assert_int_equal(sandbox_wait(worker), 0);
+	assert_int_equal(sched_setaffinity(0, sizeof(cpus), &cpus), 0);
 	hold_bpf__destroy(hold);
 	assert_each_once(w, 1);
 }
