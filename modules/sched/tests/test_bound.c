@@ -66,19 +66,17 @@ static void publish(struct policy *policy, const char *path, unsigned int cpu_we
 	policy_publish(policy, policy_cgroup(policy, path, cpu_weight), identity, class, weight);
 }
 
-/* As many as the bound is stated for, beside critical ones that never sleep. */
-static void as_many_as_stated(void **state)
+/* So many on this CPU (-1: wherever), of four workloads, beside critical ones that never sleep. */
+static void crowd(struct policy *policy, unsigned int tasks, int on_cpu)
 {
 	static const char *const paths[] = {"a", "b", "c", "d"};
 	static const uint32_t weights[] = {1, 8, 64, 127};
-	struct policy *policy = *state;
 
 	for (uint32_t i = 0; i < 4; i++)
 		publish(policy, paths[i], 1, MANY + i, PRISM_CLASS_BATCH, weights[i]);
 	publish(policy, "flood", 10000, FLOOD, PRISM_CLASS_CRITICAL, 127);
-	for (unsigned int cpu = 0; cpu < (unsigned int)policy->cpus; cpu++)
-		for (unsigned int i = 0; i < TASKS_A_CPU - 2; i++)
-			hog_start(policy, paths[i % 4], -1);
+	for (unsigned int i = 0; i < tasks; i++)
+		hog_start(policy, paths[i % 4], on_cpu);
 	for (int cpu = 0; cpu < policy->cpus; cpu++)
 		hog_start(policy, "flood", -1);
 	let_run(RUN_MS);
@@ -86,6 +84,19 @@ static void as_many_as_stated(void **state)
 	for (uint32_t i = 0; i < 4; i++)
 		expect_turns(policy, MANY + i);
 	assert_true(policy_row(policy, FLOOD).run_ns > 0);
+}
+
+static void as_many_as_stated(void **state)
+{
+	struct policy *policy = *state;
+
+	crowd(policy, (TASKS_A_CPU - 2) * (unsigned int)policy->cpus, -1);
+}
+
+/* None of the others can serve what may run on one CPU only. */
+static void many_of_one_cpu(void **state)
+{
+	crowd(*state, TASKS_A_CPU / 2, 0);
 }
 
 /* All of one class, and slices as long as they may be. */
@@ -180,6 +191,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(as_many_as_stated, policy_up, policy_down),
+		cmocka_unit_test_setup_teardown(many_of_one_cpu, policy_up, policy_down),
 		cmocka_unit_test_setup_teardown(long_slices, policy_up, policy_down),
 		cmocka_unit_test_setup_teardown(wake_ups_without_an_end, policy_up, policy_down),
 		cmocka_unit_test_setup_teardown(two_that_hand_over, policy_up, policy_down),
