@@ -76,12 +76,11 @@ static __always_inline u64 overtaken_in(struct cpu *cpu, u32 llc, u32 rank, u64 
 	struct queue *queue = queue_state(llc, rank);
 	bool waits;
 	u64 first;
-	u32 half;
 
 	if (!queue)
 		return NEVER;
 	bpf_rcu_read_lock(); /* 6.12 takes this for part of init, which may sleep and sets the timer up */
-	waits = queue_first(queue, llc, rank, &half, &first);
+	waits = queue_first(queue, llc, rank, &first);
 	bpf_rcu_read_unlock();
 	return waits && (s64)(first - cpu->overtaker) <= 0 ? overtake_in(cpu, rank, cpu->overtaker, now) : NEVER;
 }

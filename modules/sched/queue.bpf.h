@@ -99,47 +99,74 @@ __noinline int queue_turn_over(u32 llc, u32 rank, u64 now)
 	return 0;
 }
 
-/* Which half has the smaller first tag, and that tag. False if both are empty. */
-static __always_inline bool queue_first(struct queue *queue, u32 llc, u32 rank, u32 *ret_half, u64 *ret_tag)
+/* The first tasks of both halves. */
+struct firsts {
+	bool has[2];
+	u64 tag[2];
+	u32 half; /* whose is the smaller tag */
+};
+
+/* False if both are empty. */
+static __always_inline bool queue_firsts(struct queue *queue, u32 llc, u32 rank, struct firsts *ret)
 {
 	u32 waiting = *(volatile u32 *)&queue->waiting;
-	u64 tag[2] = {};
-	bool has[2];
 
-	has[0] = waiting & 1 && dsq_first(queue_id(llc, rank, 0), &tag[0]);
-	has[1] = waiting & 2 && dsq_first(queue_id(llc, rank, 1), &tag[1]);
-	if (!has[0] && !has[1])
+	ret->tag[0] = ret->tag[1] = 0;
+	ret->has[0] = waiting & 1 && dsq_first(queue_id(llc, rank, 0), &ret->tag[0]);
+	ret->has[1] = waiting & 2 && dsq_first(queue_id(llc, rank, 1), &ret->tag[1]);
+	ret->half = !ret->has[0] || (ret->has[1] && (s64)(ret->tag[1] - ret->tag[0]) < 0);
+	return ret->has[0] || ret->has[1];
+}
+
+/* The smallest tag that waits. False if there is none. */
+static __always_inline bool queue_first(struct queue *queue, u32 llc, u32 rank, u64 *ret_tag)
+{
+	struct firsts firsts;
+
+	if (!queue_firsts(queue, llc, rank, &firsts))
 		return 0;
-	*ret_half = !has[0] || (has[1] && (s64)(tag[1] - tag[0]) < 0);
-	*ret_tag = *ret_half ? tag[1] : tag[0];
+	*ret_tag = firsts.half ? firsts.tag[1] : firsts.tag[0];
 	return 1;
 }
 
-/* The next task of the class to this CPU. False if none may run here. */
-static __always_inline bool queue_pop(u32 llc, u32 rank, u64 now)
+/*
+ * The next task of the class to this CPU. False if none may run here. Two CPUs that look at the same time both take
+ * from the half whose first tag is the smaller one, and the second of them may so pass by the other half's first task:
+ * the virtual time does not, or all that wake up from then on would come behind what was passed by.
+ */
+static __always_inline bool queue_pop(struct cpu *cpu, u32 llc, u32 rank, u64 now)
 {
 	struct queue *queue = queue_state(llc, rank);
+	struct firsts firsts;
 	u32 waiting, half;
-	u64 tag;
 
 	if (!queue)
 		return 0;
 	waiting = *(volatile u32 *)&queue->waiting;
 	if (!waiting)
 		return 0;
+	cpu->clock_rule = CLOCK_TO_TAG;
 	half = waiting >> 1 & 1;
-	if (waiting == 3 && !queue_first(queue, llc, rank, &half, &tag))
-		half = 0;
+	if (waiting == 3) {
+		half = queue_firsts(queue, llc, rank, &firsts) && firsts.half;
+		cpu->clock_limit = half ? firsts.tag[0] : firsts.tag[1];
+		if (firsts.has[0] && firsts.has[1])
+			cpu->clock_rule = CLOCK_LIMITED;
+	}
 	if (queue_move(queue, llc, rank, half, now))
 		return 1;
+	cpu->clock_rule = CLOCK_TO_TAG;
 	return waiting == 3 && queue_move(queue, llc, rank, !half, now);
 }
 
 /* Nothing was found: are there tasks of whom nothing was noted, as the insert took longer than it ever should? */
-__noinline int queue_look_twice(u32 llc, u64 now)
+__noinline int queue_look_twice(u32 number, u32 llc, u64 now)
 {
+	struct cpu *cpu = cpu_state(number);
 	u32 i;
 
+	if (!cpu)
+		return 0;
 #pragma clang loop unroll(disable)
 	for (i = 0; i < 2 * SCHED_RANKS; i++) {
 		u32 rank = i / 2, half = i & 1;
@@ -148,7 +175,7 @@ __noinline int queue_look_twice(u32 llc, u64 now)
 		if (!queue || now - queue->insert_ns[half] > 100 * INSERT_TIME)
 			continue;
 		queue_sync(queue, queue_id(llc, rank, half), half);
-		if (queue_pop(llc, rank, now))
+		if (queue_pop(cpu, llc, rank, now))
 			return 1;
 	}
 	return 0;

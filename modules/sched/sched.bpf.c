@@ -269,26 +269,28 @@ static __always_inline bool still_first(struct task *task, struct cpu *cpu, u32 
 	struct queue *queue = queue_state(llc, task->rank);
 	struct flow *flow = flow_of(task);
 	u64 tag, first;
-	u32 half;
 
 	if (!queue || task->yielded)
 		return 0;
-	if (!queue_first(queue, llc, task->rank, &half, &first))
+	if (!queue_first(queue, llc, task->rank, &first))
 		return 1;
 	tag = flow->tag + virtual_ns(flow, (s64)(now - cpu->since_ns - task->charged_ns));
 	return (s64)(tag - first) < 0;
 }
 
-static __noinline bool steal(u32 own, u64 now)
+static __noinline bool steal(u32 number, u32 own, u64 now)
 {
+	struct cpu *cpu = cpu_state(number);
 	u32 i, rank;
 
+	if (!cpu)
+		return 0;
 #pragma clang loop unroll(disable)
 	for (i = 1; i < SCHED_LLCS_MAX && i < sched_llcs; i++) {
 		u32 llc = own + i < sched_llcs ? own + i : own + i - sched_llcs;
 
 		for (rank = 0; rank < SCHED_RANKS; rank++)
-			if (queue_pop(llc, rank, now))
+			if (queue_pop(cpu, llc, rank, now))
 				return 1;
 	}
 	return 0;
@@ -314,19 +316,19 @@ void BPF_PROG(sched_dispatch, s32 number, struct task_struct *prev)
 	if (task && task->rank < first)
 		first = task->rank;
 	rank = rank_owed(cpu, llc, first, set);
-	if (rank != first && queue_pop(llc, rank, now)) {
+	if (rank != first && queue_pop(cpu, llc, rank, now)) {
 		grant(cpu, number, set->grant_ns, now);
 		return;
 	}
 	for (rank = 0; rank < SCHED_RANKS; rank++) {
 		if (task && task->rank == rank && still_first(task, cpu, llc, now))
 			break;
-		if (queue_pop(llc, rank, now))
+		if (queue_pop(cpu, llc, rank, now))
 			return;
 		if (task && task->rank == rank)
 			break;
 	}
-	if (sched_llcs > 1 && !task && steal(llc, now)) {
+	if (sched_llcs > 1 && !task && steal(number, llc, now)) {
 		struct sched_stats *mine = stats();
 
 		if (mine)
@@ -336,7 +338,7 @@ void BPF_PROG(sched_dispatch, s32 number, struct task_struct *prev)
 	if (task)
 		keep(prev, task, cpu, now, set);
 	else
-		queue_look_twice(llc, now);
+		queue_look_twice(number, llc, now);
 }
 
 /* The end of its slice, or what was left of the one that it has been handed. */
@@ -358,8 +360,8 @@ void BPF_PROG(sched_running, struct task_struct *p)
 	const struct sched_config *set = config();
 	struct cpu *cpu = cpu_state(number);
 	struct task *task = task_state(p);
-	u32 aged;
-	u64 now;
+	u32 clock_rule;
+	u64 now, tag;
 
 	if (!set || !cpu)
 		return;
@@ -377,15 +379,16 @@ void BPF_PROG(sched_running, struct task_struct *p)
 			mine->class[rank].grants++;
 	}
 	ask_speed(cpu, number, rank, now, set);
-	aged = cpu->aged;
-	cpu->aged = 0;
+	clock_rule = cpu->clock_rule;
+	cpu->clock_rule = CLOCK_TO_TAG;
 	if (!task)
 		return;
 	run_until(p, task, cpu, now);
 	cpu->soon_ns = now + (task->usual_ns > task->run_ns ? task->usual_ns - task->run_ns : 0);
 	overtake_begin(cpu, task);
-	if (!aged && (s64)(task->tag - sched_clock[rank].now) > 0)
-		sched_clock[rank].now = task->tag;
+	tag = clock_rule == CLOCK_LIMITED && (s64)(cpu->clock_limit - task->tag) < 0 ? cpu->clock_limit : task->tag;
+	if (clock_rule != CLOCK_STAYS && (s64)(tag - sched_clock[rank].now) > 0)
+		sched_clock[rank].now = tag;
 	account_wait(task, now, set);
 	task->ready_ns = 0;
 }

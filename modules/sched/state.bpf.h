@@ -72,6 +72,12 @@ static __always_inline struct task *task_state(struct task_struct *p)
 
 /* ---- CPUs -------------------------------------------------------------------------------------------------------- */
 
+enum {
+	CLOCK_TO_TAG,
+	CLOCK_LIMITED,
+	CLOCK_STAYS,
+};
+
 struct cpu {
 	u32 rank;              /* of the task that runs; SCHED_NONE */
 	u32 claimed;           /* rank of a wake-up that is about to take this CPU; SCHED_NONE */
@@ -84,7 +90,8 @@ struct cpu {
 	u64 overtaker;         /* bar of a wake-up that waits until this task has got there (overtake.bpf.h) */
 	u64 look_ns;           /* when its timer is due */
 	u64 granted_ns;        /* for how long to protect what runs next */
-	u32 aged;              /* which is owed that for its age, whatever its tag */
+	u64 clock_limit;       /* how far what runs next moves its class's virtual time, with CLOCK_LIMITED */
+	u32 clock_rule;        /* CLOCK_*: whether it does */
 	u64 used[SCHED_RANKS]; /* CPU time divided by the class's share */
 	u64 next_turn_ns;      /* when to look for those who are owed for their age */
 	u32 turn_rank;         /* of whom to look first */

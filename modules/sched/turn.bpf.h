@@ -74,7 +74,7 @@ static __noinline bool turn_by_age(struct cpu *cpu, u32 number, u64 now, const s
 	cpu->next_turn_ns = now + period;
 	if (served) {
 		period /= GRANT_SHARE;
-		cpu->aged = 1;
+		cpu->clock_rule = CLOCK_STAYS; /* it is not its tag's turn */
 		grant(cpu, number, period < config->grant_ns ? period : config->grant_ns, now);
 	}
 	in = age_in(number, now);

@@ -15,7 +15,8 @@
 #define BOUND_MS 250u
 #define TASKS_A_CPU (BOUND_MS / 4) /* the README's number */
 #define RUN_MS 1000u
-#define CHAT_NS 8000000 /* less than half of its slice */
+#define SLICE_NS 4000000 /* of a normal task, up to the next tick of 250 a second */
+#define CHAT_NS 8000000  /* less than half of its slice */
 
 enum {
 	MEEK = 300, /* the one that has to wait */
@@ -97,6 +98,31 @@ static void as_many_as_stated(void **state)
 static void many_of_one_cpu(void **state)
 {
 	crowd(*state, TASKS_A_CPU / 2, 0);
+}
+
+/* Sleepers that use little come before those that compute all the time, so they wait for what is left of a slice. */
+static void nobody_passes_those_who_sleep(void **state)
+{
+	struct policy *policy = *state;
+	uint64_t longest;
+
+	publish(policy, "many", 100, MANY, PRISM_CLASS_NORMAL, 64);
+	publish(policy, "meek", 100, MEEK, PRISM_CLASS_NORMAL, 64);
+	for (int i = 0; i < 4 * policy->cpus; i++)
+		hog_start(policy, "many", -1);
+	for (int i = 0; i < 2 * policy->cpus; i++)
+		if (!child_start(policy, "meek"))
+			for (;;) {
+				const struct timespec rest = {0, 900000};
+
+				compute(40000);
+				nanosleep(&rest, NULL);
+			}
+	let_run(10 * RUN_MS);
+	longest = policy_row(policy, MEEK).waits.longest_ns;
+	if (longest >= SLICE_NS * 3 / 2)
+		fail_msg("one waited for %llu us", (unsigned long long)longest / 1000);
+	assert_true(policy_turns(policy, MEEK) > 1000);
 }
 
 /* All of one class, and slices as long as they may be. */
@@ -194,6 +220,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(many_of_one_cpu, policy_up, policy_down),
 		cmocka_unit_test_setup_teardown(long_slices, policy_up, policy_down),
 		cmocka_unit_test_setup_teardown(wake_ups_without_an_end, policy_up, policy_down),
+		cmocka_unit_test_setup_teardown(nobody_passes_those_who_sleep, policy_up, policy_down),
 		cmocka_unit_test_setup_teardown(two_that_hand_over, policy_up, policy_down),
 	};
 
