@@ -7,6 +7,7 @@
  * the root, changes how the kernel preempts, and runs with the priority of a real-time task.
  */
 #include <err.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -170,12 +171,31 @@ static void starve(struct subject *subject, unsigned int round)
 		subject_withdraw(subject, &bench.groups[i]);
 }
 
-/* Two groups of the same class whose weights are 3:1, on the bus or by cpu.weight. */
+/* CPU time of the group's tasks, by the kernel's account. */
+static uint64_t group_us(int i)
+{
+	char path[512];
+	uint64_t us;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/cpu.stat", bench.groups[i].cgroup.path);
+	f = fopen(path, "re");
+	if (!f || fscanf(f, "usage_usec %" SCNu64, &us) != 1)
+		err(1, "%s", path);
+	fclose(f);
+	return us;
+}
+
+/*
+ * Two groups of the same class whose weights are 3:1, on the bus or by cpu.weight. The work is what the instructions of
+ * an emulated CPU were enough for, which differs from CPU to CPU.
+ */
 static void shares(struct subject *subject, bool on_the_bus, unsigned int round)
 {
 	bool bus = on_the_bus && subject->kind >= SUBJECT_OBJECT;
 	uint64_t start = bench_now_ns() + WARM_UP_NS, end = start + window_ns();
 	int n = HOGS_A_CPU * bench.cpus / 2;
+	uint64_t us[2];
 
 	for (int i = 0; i < 2; i++) {
 		subject_publish(subject, group(i, PRISM_CLASS_NORMAL, bus ? (i ? 32 : 96) : 0, bus || i ? 100 : 300));
@@ -183,9 +203,13 @@ static void shares(struct subject *subject, bool on_the_bus, unsigned int round)
 	}
 	bench_sleep_until(start);
 	hogs_mark(&bench.hogs);
+	for (int i = 0; i < 2; i++)
+		us[i] = group_us(i);
 	bench_sleep_until(end);
+	for (int i = 0; i < 2; i++)
+		us[i] = group_us(i) - us[i];
 	line(on_the_bus ? "shares" : "cpu_weight", subject, round);
-	printf(", \"ratio\": %.3f, \"longest_ms\": %.1f}\n",
+	printf(", \"ratio\": %.3f, \"work\": %.3f, \"longest_ms\": %.1f}\n", (double)us[0] / (double)us[1],
 	       (double)hogs_work(&bench.hogs, 0, n) / (double)hogs_work(&bench.hogs, n, n),
 	       (double)hogs_longest_ns(&bench.hogs, 0, 2 * n, end) / 1e6);
 	hogs_end(&bench.hogs);
