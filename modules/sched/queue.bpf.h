@@ -51,9 +51,14 @@ static __always_inline void queue_sync(struct queue *queue, u64 id, u32 half)
 		__sync_fetch_and_or(&queue->waiting, 1u << half);
 }
 
-/* A look found nothing in this half: it is noted as empty, unless an insert may be under way. */
+/*
+ * A look found nothing in this half: it is noted as empty, unless an insert may be under way. Not for a moment while it
+ * holds what may not run on the CPU that looked: another one would take the halves for turned over.
+ */
 static __always_inline void queue_is_empty(struct queue *queue, u64 id, u32 half, u64 now)
 {
+	if (scx_bpf_dsq_nr_queued(id) > 0)
+		return;
 	if ((s64)(now - *(volatile u64 *)&queue->insert_ns[half & 1] - INSERT_TIME) < 0)
 		return;
 	__sync_fetch_and_and(&queue->waiting, ~(1u << half));

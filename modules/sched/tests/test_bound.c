@@ -48,8 +48,9 @@ static void expect_bound(struct policy *policy)
 	policy_stats(policy, &stats);
 	for (int i = 0; i < SCHED_RANKS; i++)
 		if (stats.class[i].waits.violations)
-			fail_msg("class %d: %llu waits above %u ms, the longest %llu ms", i,
-				 stats.class[i].waits.violations, BOUND_MS, stats.class[i].waits.longest_ns / 1000000);
+			fail_msg("class %d: %llu waits above %u ms, the longest %llu ms; %llu grants", i,
+				 stats.class[i].waits.violations, BOUND_MS, stats.class[i].waits.longest_ns / 1000000,
+				 stats.class[i].grants);
 }
 
 /* One that still waits at the end has not been counted. */
