@@ -52,10 +52,10 @@ static __always_inline void queue_sync(struct queue *queue, u64 id, u32 half)
 }
 
 /*
- * A look found nothing in this half: it is noted as empty, unless an insert may be under way. Not for a moment while it
- * holds what may not run on the CPU that looked: another one would take the halves for turned over.
+ * If this half is empty it is noted as that, unless an insert may be under way. Not even for a moment while it holds
+ * what may not run on the CPU that found nothing in it: another one would turn the halves over.
  */
-static __always_inline void queue_is_empty(struct queue *queue, u64 id, u32 half, u64 now)
+static __always_inline void queue_note_empty(struct queue *queue, u64 id, u32 half, u64 now)
 {
 	if (scx_bpf_dsq_nr_queued(id) > 0)
 		return;
@@ -71,7 +71,7 @@ static __always_inline bool queue_move(struct queue *queue, u32 llc, u32 rank, u
 
 	if (dsq_move_to_local(id))
 		return 1;
-	queue_is_empty(queue, id, half, now);
+	queue_note_empty(queue, id, half, now);
 	return 0;
 }
 
@@ -93,8 +93,8 @@ __noinline int queue_turn_over(u32 llc, u32 rank, u64 now)
 	old = !young;
 	queue_sync(queue, queue_id(llc, rank, 0), 0);
 	queue_sync(queue, queue_id(llc, rank, 1), 1);
-	if (queue->waiting & 1u << old && scx_bpf_dsq_nr_queued(queue_id(llc, rank, old)) <= 0)
-		queue_is_empty(queue, queue_id(llc, rank, old), old, now);
+	if (queue->waiting & 1u << old)
+		queue_note_empty(queue, queue_id(llc, rank, old), old, now);
 	if (queue->waiting & 1u << old || !(queue->waiting & 1u << young))
 		return 0;
 	if (__sync_val_compare_and_swap(&queue->young, young, old) != young)

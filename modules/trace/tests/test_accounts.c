@@ -276,8 +276,13 @@ static void test_an_exec_on_its_way_during_a_start(void **state)
 	cpu_set_t cpus;
 	int one = 1;
 
-	assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
 	assert_non_null(hold);
+	assert_int_equal(sched_getaffinity(0, sizeof(cpus), &cpus), 0);
+	if (CPU_COUNT(&cpus) < 2) {
+		print_message("UNSUPPORTED: one CPU cannot attach while it is held\n");
+		hold_bpf__destroy(hold);
+		skip();
+	}
 	assert_int_equal(hold_bpf__attach(hold), 0);
 	/* Again, so that it comes after the one that holds. */
 	assert_int_equal(prism_fake_host_stop(w->fake, PRISM_STOP_REPLACE), 0);
